@@ -1,0 +1,98 @@
+//! The commands and their flags.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Override;
+
+/// TLS-terminating sidecar that answers WeChat and WeCom (企业微信) server-URL verification by itself and streams
+/// everything else to your backend.
+///
+/// Without a command it serves. Exit codes: 0 stopped cleanly, 1 could not start or had to cut connections off,
+/// 2 wrong arguments, 78 wrong configuration.
+#[derive(Debug, Parser)]
+#[command(name = "wxgate", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// For serving without naming the command.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve.
+    Serve(SettingsArgs),
+    /// Serve at once, without any file: own certificate, sample backend, sample endpoints, and curl lines to try.
+    Demo(DemoArgs),
+    /// Check configuration, certificates and keys, and exit: 0 if good, 78 if not. Nothing is bound.
+    Check(SettingsArgs),
+    /// Ask a running wxgate whether it is ready, for probes in images without a shell: 0 if so, else 1.
+    Healthcheck(HealthcheckArgs),
+}
+
+/// Where the settings come from, the last one winning: file, `WXGATE_…` environment, flags.
+#[derive(Args, Debug, Default)]
+pub struct SettingsArgs {
+    /// Configuration file. Without one, only environment and flags are read.
+    #[arg(long, short, env = "WXGATE_CONFIG", value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// Any key of the configuration, such as `upstream.idle_timeout=2s`. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<Override>,
+    /// Where the backend is: `http://host:port` or `unix:/path`. Short for `--set upstream.url=…`.
+    #[arg(long, value_name = "URL")]
+    pub upstream: Option<String>,
+    /// `error`, `warn`, `info`, `debug` or `trace`. Short for `--set log.level=…`.
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// `text` or `json`. Short for `--set log.format=…`.
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+}
+
+impl SettingsArgs {
+    /// All flags as overrides, in the order in which they win.
+    #[must_use]
+    pub fn overrides(&self) -> Vec<Override> {
+        let named = [
+            ("--upstream", "upstream.url", &self.upstream),
+            ("--log-level", "log.level", &self.log_level),
+            ("--log-format", "log.format", &self.log_format),
+        ];
+        let named = named
+            .into_iter()
+            .filter_map(|(flag, key, value)| Some(Override::named(flag, key, value.as_deref()?)));
+        self.overrides.iter().cloned().chain(named).collect()
+    }
+}
+
+/// Ports of the demo. One that is taken is replaced by a free one.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// For TLS.
+    #[arg(long, default_value = "127.0.0.1:8443", value_name = "IP:PORT")]
+    pub https: SocketAddr,
+    /// For clear text.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "IP:PORT")]
+    pub http: SocketAddr,
+    /// For metrics and probes.
+    #[arg(long, default_value = "127.0.0.1:9090", value_name = "IP:PORT")]
+    pub admin: SocketAddr,
+}
+
+/// Whom to ask.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct HealthcheckArgs {
+    /// The admin listener.
+    #[arg(long, default_value = "127.0.0.1:9090", value_name = "IP:PORT")]
+    pub address: SocketAddr,
+    /// Ask whether it is alive, rather than ready.
+    #[arg(long)]
+    pub live: bool,
+}

@@ -1,0 +1,151 @@
+//! Checked settings, one file per concern.
+//!
+//! Each file holds the struct and how it is read. Readers go on after a fault, so that one start shows them all.
+
+mod credentials;
+mod domain_files;
+mod endpoint;
+mod headers;
+mod http;
+mod listen;
+mod log;
+mod process;
+mod timeouts;
+mod tls;
+mod trusted_proxies;
+mod upstream;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use bytes::Bytes;
+use ipnet::IpNet;
+
+pub use endpoint::Endpoint;
+pub use headers::{Headers, Underscores};
+pub use http::{Http, OtherRequests};
+pub use listen::Listen;
+pub use log::{Log, LogFormat};
+pub use process::Drain;
+pub use timeouts::Timeouts;
+pub use tls::{Tls, TlsVersion};
+pub use upstream::{Target, Upstream};
+
+use super::fault::Faults;
+use super::layers::Config;
+use super::place::{Place, Section};
+
+const KEYS: [&str; 12] = [
+    "listen",
+    "workers",
+    "drain",
+    "tls",
+    "http",
+    "upstream",
+    "timeouts",
+    "trusted_proxies",
+    "headers",
+    "endpoints",
+    "domain_files",
+    "log",
+];
+
+/// Everything the program relies on. A value of this type can be served as it is.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What only a restart can change.
+    pub boot: Boot,
+    /// What a reload may swap while requests are served.
+    pub live: Live,
+}
+
+/// What only a restart can change: sockets, threads, their connections, the log. Compare two of them to tell whether
+/// a reload needs a restart.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Boot {
+    /// The sockets to bind.
+    pub listen: Listen,
+    /// How many worker threads serve; 1 to 256.
+    pub workers: NonZeroUsize,
+    /// How it ends.
+    pub drain: Drain,
+    /// The backend. Here and not in [`Live`] because each worker's connections belong to it.
+    pub upstream: Upstream,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// What a reload may swap. One request sees one `Live`.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// Certificates and what clients must bring.
+    pub tls: Tls,
+    /// What the http listener does with requests that are not for us.
+    pub http: Http,
+    /// How long clients may take.
+    pub timeouts: Timeouts,
+    /// Peers whose `X-Forwarded-…` is believed; host bits are zero. Default none.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Which header fields reach the upstream.
+    pub headers: Headers,
+    /// The callback URLs, in the order written; no two with the same host and path, or the same name.
+    pub endpoints: Vec<Endpoint>,
+    /// File name (without "/") → content, 1 to 1024 bytes.
+    pub domain_files: BTreeMap<String, Bytes>,
+}
+
+/// Reads everything. `None` only with at least one fault.
+pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
+    let root = Section::open(Place::root(config), &KEYS, faults)?;
+    let listen = listen::read(&root, faults);
+    let workers = process::read_workers(&root, faults);
+    let drain = process::read_drain(&root, faults);
+    let tls = tls::read(&root, faults);
+    let http = http::read(&root, faults);
+    let upstream = upstream::read(&root, faults);
+    let timeouts = timeouts::read(&root, faults);
+    let trusted_proxies = trusted_proxies::read(&root, faults);
+    let headers = headers::read(&root, faults);
+    let endpoints = endpoint::read(&root, faults);
+    let domain_files = domain_files::read(&root, faults);
+    let log = log::read(&root, faults);
+    Some(Settings {
+        boot: Boot {
+            listen: listen?,
+            workers: workers?,
+            drain: drain?,
+            upstream: upstream?,
+            log: log?,
+        },
+        live: Live {
+            tls: tls?,
+            http: http?,
+            timeouts: timeouts?,
+            trusted_proxies: trusted_proxies?,
+            headers: headers?,
+            endpoints: endpoints?,
+            domain_files: domain_files?,
+        },
+    })
+}
+
+/// The section `key` of the top level.
+fn section<'c>(
+    root: &Section<'c>,
+    key: &str,
+    keys: &[&str],
+    faults: &mut Faults,
+) -> Option<Section<'c>> {
+    let allowed = format!("allowed are the keys {}", keys.join(", "));
+    let place = root.required(key, &allowed, faults)?;
+    Section::open(place, keys, faults)
+}
+
+/// Whether `text` can be a label in metrics and logs: 1 to `most` of `A-Z a-z 0-9 _ . -`.
+fn is_label(text: &str, most: usize) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    (1..=most).contains(&text.len()) && text.bytes().all(is_allowed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! `tls`: certificates and versions.
+
+use super::{is_label, listen, section};
+use crate::config::certificate::{self, Certificate};
+use crate::config::fault::{Faults, Wrong};
+use crate::config::place::{Place, Section};
+use crate::config::repeats;
+
+/// How TLS is spoken.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// In the order written; the first serves clients without SNI. Names are unique. Not empty if there is an https
+    /// listener.
+    pub certificates: Vec<Certificate>,
+    /// The lowest version spoken. Default 1.2.
+    pub min_version: TlsVersion,
+    /// Whether clients without SNI, or with a name that no certificate has, are refused. Default false.
+    pub strict_sni: bool,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
+}
+
+const LIST: &str = "allowed is a list of {cert: PATH, key: PATH}, with an optional name";
+const PATH: &str = "allowed is the path of a PEM file";
+const NAME: &str = "give a name of 1 to 64 of A-Z a-z 0-9 . _ -";
+
+pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Tls> {
+    let tls = section(
+        root,
+        "tls",
+        &["certificates", "min_version", "strict_sni"],
+        faults,
+    )?;
+    let certificates = read_certificates(&tls, listen::wants_tls(root), faults);
+    let min_version = tls.read("min_version", "allowed are 1.2 and 1.3", faults, |place| {
+        place.parse(|word| match word {
+            "1.2" => Some(TlsVersion::Tls12),
+            "1.3" => Some(TlsVersion::Tls13),
+            _ => None,
+        })
+    });
+    let strict_sni = tls.read(
+        "strict_sni",
+        "allowed are true and false",
+        faults,
+        Place::switch,
+    );
+    Some(Tls {
+        certificates: certificates?,
+        min_version: min_version?,
+        strict_sni: strict_sni?,
+    })
+}
+
+fn read_certificates(
+    tls: &Section<'_>,
+    wants_tls: bool,
+    faults: &mut Faults,
+) -> Option<Vec<Certificate>> {
+    let items = tls.read("certificates", LIST, faults, |place| {
+        match place.items()? {
+            items if items.is_empty() && wants_tls => {
+                let allowed = "listen.https needs at least one {cert: PATH, key: PATH}";
+                Err(Wrong::found("there is no certificate").but(allowed))
+            }
+            items => Ok(items),
+        }
+    })?;
+    let mut names = Vec::new();
+    let certificates: Vec<_> = items
+        .into_iter()
+        .map(|item| read_certificate(item, &mut names, faults))
+        .collect();
+    repeats::refuse(
+        names.iter(),
+        "give each certificate a name of its own",
+        faults,
+        |first| format!("the same name as {first}; without `name` it is the file name of `cert`"),
+    );
+    certificates.into_iter().collect()
+}
+
+fn read_certificate<'c>(
+    item: Place<'c>,
+    names: &mut Vec<(Place<'c>, String)>,
+    faults: &mut Faults,
+) -> Option<Certificate> {
+    let pair = Section::open(item, &["name", "cert", "key"], faults)?;
+    let name = read_name(&pair, names, faults);
+    let path = |place: &Place<'_>| Ok(place.config().resolve(place.text()?));
+    let cert_path = pair.read("cert", PATH, faults, path);
+    let key_path = pair.read("key", PATH, faults, path);
+    let chain = cert_path
+        .as_deref()
+        .and_then(|path| pair.read("cert", PATH, faults, |_| certificate::read_chain(path)));
+    let key = key_path
+        .as_deref()
+        .and_then(|path| pair.read("key", PATH, faults, |_| certificate::read_key(path)));
+    let paths = (&*cert_path?, &*key_path?);
+    let (chain, key) = (chain?, key?);
+    // The name is asked for last: a key that does not match is shown beside a bad name.
+    let certificate = pair.read("key", PATH, faults, |_| {
+        certificate::pair(name.clone().unwrap_or_default(), chain, key, paths)
+    });
+    name.and(certificate)
+}
+
+fn read_name<'c>(
+    pair: &Section<'c>,
+    names: &mut Vec<(Place<'c>, String)>,
+    faults: &mut Faults,
+) -> Option<String> {
+    let place = pair.get("name").or_else(|| pair.get("cert"))?;
+    let text = match pair.get("name") {
+        Some(name) => faults.keep(name.text().map_err(|wrong| name.fault(wrong, NAME)))?,
+        // What is wrong with `cert` is said where `cert` is read.
+        None => std::path::Path::new(place.text().ok()?)
+            .file_stem()?
+            .to_str()?,
+    };
+    if !is_label(text, 64) {
+        let wrong = Wrong::found(format!("found {text:?} as the certificate's name"));
+        faults.push(place.fault(wrong, NAME));
+        return None;
+    }
+    names.push((place, text.to_owned()));
+    Some(text.to_owned())
+}

@@ -1,0 +1,161 @@
+//! One connection: HTTP by the version that was agreed on, until it ends, drains or is cut.
+//!
+//! The version comes from ALPN alone. Sniffing it would need a time limit of its own, and would serve HTTP/2 to
+//! clients that agreed on something else.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use super::Handler;
+use crate::gateway::client::Client;
+use crate::lifecycle::drain::Drain;
+use crate::observe::exchange::Observer;
+use crate::observe::labels::RefusalLabel;
+
+/// Largest read and write buffer of an HTTP/1 connection: a few TLS records, and a bound on a slow reader.
+const H1_BUFFER: usize = 64 * 1024;
+/// Streams that one HTTP/2 connection may have open.
+const H2_STREAMS: u32 = 128;
+/// Bytes that an HTTP/2 client may send ahead on one stream.
+const H2_STREAM_WINDOW: u32 = 256 * 1024;
+/// The same over all streams of a connection. Large, because h2 takes it as its budget for small frames.
+const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Response bytes held for one HTTP/2 stream.
+const H2_SEND_BUFFER: usize = 128 * 1024;
+/// Header list that a client may send, in the size of RFC 9113 section 6.5.2.
+const H2_HEADER_LIST: u32 = 32 * 1024;
+/// How often a silent HTTP/2 client is asked for a sign of life, and how long it has to give one.
+const H2_PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
+
+/// What every connection of a worker needs.
+#[derive(Clone, Debug)]
+pub struct Connections<H> {
+    /// Answers requests.
+    pub handler: H,
+    /// Where failures are counted.
+    pub observer: Arc<Observer>,
+    /// When to finish.
+    pub drain: Drain,
+    /// Longest wait for a request head, on a new and on a kept connection.
+    pub head_timeout: Duration,
+}
+
+impl<H: Handler> Connections<H> {
+    /// Serves an encrypted connection.
+    pub async fn serve_tls(&self, stream: TlsStream<TcpStream>, client: Client) {
+        let (_, session) = stream.get_ref();
+        let tls = session
+            .protocol_version()
+            .and_then(|version| version.as_str());
+        let client = Client { tls, ..client };
+        if session.alpn_protocol() == Some(b"h2") {
+            self.serve_h2(stream, client).await;
+        } else {
+            self.serve_h1(stream, client).await;
+        }
+    }
+
+    /// Serves HTTP/1.0 and HTTP/1.1.
+    pub async fn serve_h1<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        io: I,
+        client: Client,
+    ) {
+        let service = service_fn(|request| self.answer(request, client));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.head_timeout)
+            .max_buf_size(H1_BUFFER)
+            .serve_connection(TokioIo::new(io), service)
+            .with_upgrades();
+        self.drive(connection, |connection| connection.graceful_shutdown())
+            .await;
+    }
+
+    async fn serve_h2<I: AsyncRead + AsyncWrite + Unpin + 'static>(&self, io: I, client: Client) {
+        let this = self.clone();
+        let service = service_fn(move |request| {
+            let this = this.clone();
+            async move { this.answer(request, client).await }
+        });
+        let connection = http2::Builder::new(OnThisThread)
+            .timer(TokioTimer::new())
+            .keep_alive_interval(H2_PING.0)
+            .keep_alive_timeout(H2_PING.1)
+            .max_concurrent_streams(H2_STREAMS)
+            .initial_stream_window_size(H2_STREAM_WINDOW)
+            .initial_connection_window_size(H2_CONNECTION_WINDOW)
+            .max_send_buf_size(H2_SEND_BUFFER)
+            .max_header_list_size(H2_HEADER_LIST)
+            .serve_connection(TokioIo::new(io), service);
+        self.drive(connection, |connection| connection.graceful_shutdown())
+            .await;
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        client: Client,
+    ) -> Result<http::Response<H::Body>, Infallible> {
+        Ok(self.handler.handle(request, client).await)
+    }
+
+    /// Runs a connection to its end; asks it to finish when the drain closes, drops it when the drain is forced.
+    async fn drive<C>(&self, connection: C, finish: impl Fn(Pin<&mut C>))
+    where
+        C: Future<Output = hyper::Result<()>>,
+    {
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.drain.closing() => {
+                finish(connection.as_mut());
+                tokio::select! {
+                    ended = connection => ended,
+                    () = self.drain.forced() => Ok(()),
+                }
+            }
+        };
+        if let Err(error) = ended {
+            self.note(&error);
+        }
+    }
+
+    /// Most errors are clients that hung up, and their exchanges tell of it. What hyper could not read has none.
+    fn note(&self, error: &hyper::Error) {
+        if error.is_parse() {
+            self.observer
+                .metrics
+                .request
+                .refused(RefusalLabel::Malformed);
+        }
+        tracing::debug!(
+            error = error as &dyn std::error::Error,
+            "connection ended early"
+        );
+    }
+}
+
+/// Spawns HTTP/2's tasks on the worker's own thread.
+#[derive(Clone, Copy, Debug)]
+struct OnThisThread;
+
+impl<F> hyper::rt::Executor<F> for OnThisThread
+where
+    F: Future<Output = ()> + 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}

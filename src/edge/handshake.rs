@@ -1,0 +1,192 @@
+//! From an accepted socket to an encrypted stream, under one deadline, with one counted outcome.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::{PeerIncompatible, ServerConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::StartHandshake;
+use tokio_rustls::server::TlsStream;
+
+use super::first_flight::{self, FirstFlight};
+use super::tls;
+use crate::config::Tls;
+use crate::observe::labels::{HandshakeLabel, Label};
+use crate::observe::metrics::Metrics;
+
+/// Answer to plain HTTP on the https listener.
+const PLAIN_HTTP_ANSWER: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
+Content-Length: 47\r\nConnection: close\r\n\r\nThis port speaks TLS: use https:// in the URL.\n";
+/// How much of an unwanted request is read away, so that closing does not reset the connection before our answer is
+/// read.
+const READ_AWAY: usize = 16 * 1024;
+/// How long that may take.
+const READ_AWAY_TIME: Duration = Duration::from_millis(500);
+
+/// How handshakes are made.
+#[derive(Clone, Debug)]
+pub struct Handshakes {
+    /// Certificates and names.
+    pub tls: Arc<Tls>,
+    /// Made of `tls`.
+    pub config: Arc<ServerConfig>,
+    /// Longest time from the accept to the end of the handshake.
+    pub timeout: Duration,
+}
+
+impl Handshakes {
+    /// Makes the handshake, counts how it ended, and logs why it failed.
+    pub async fn accept(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        metrics: &Metrics,
+    ) -> Option<TlsStream<TcpStream>> {
+        let began = Instant::now();
+        let outcome = tokio::time::timeout(self.timeout, self.shake_hands(stream)).await;
+        let failure = match outcome {
+            Ok(Ok((stream, about))) => {
+                metrics
+                    .connection
+                    .handshake_succeeded(about, began.elapsed());
+                return Some(stream);
+            }
+            Ok(Err(failure)) => failure,
+            Err(_elapsed) => Failure::new(HandshakeLabel::Timeout),
+        };
+        metrics.connection.handshake_failed(failure.label);
+        // Scanners and probes come all day: below `info`, and the counter tells how many.
+        tracing::debug!(%peer, reason = failure.label.label(), detail = failure.detail, sni = failure.sni,
+            "TLS handshake failed");
+        None
+    }
+
+    async fn shake_hands(
+        &self,
+        mut stream: TcpStream,
+    ) -> Result<(TlsStream<TcpStream>, HandshakeLabel), Failure> {
+        let accepted = match first_flight::read(&mut stream).await {
+            Ok(FirstFlight::Hello(accepted)) => accepted,
+            Ok(FirstFlight::PlainHttp) => {
+                explain_to_plain_http(&mut stream).await;
+                return Err(Failure::new(HandshakeLabel::PlainHttp));
+            }
+            Ok(FirstFlight::NotTls) => return Err(Failure::new(HandshakeLabel::NotTls)),
+            Ok(FirstFlight::Broken(error)) => return Err(Failure::of_tls(&error)),
+            Err(error) => return Err(Failure::of_io(&error)),
+        };
+        let sni = accepted.client_hello().server_name().map(str::to_owned);
+        let about = self.about(sni.as_deref());
+        let start = StartHandshake::from_parts(*accepted, stream);
+        match start.into_stream(Arc::clone(&self.config)).await {
+            Ok(stream) => Ok((stream, about)),
+            Err(_) if self.tls.strict_sni && about != HandshakeLabel::Sni => {
+                Err(Failure::new(about).asking_for(sni))
+            }
+            Err(error) => Err(Failure::of_io(&error).asking_for(sni)),
+        }
+    }
+
+    fn about(&self, sni: Option<&str>) -> HandshakeLabel {
+        match sni {
+            None => HandshakeLabel::NoSni,
+            Some(name) if tls::is_known(&self.tls, name) => HandshakeLabel::Sni,
+            Some(_) => HandshakeLabel::UnknownSni,
+        }
+    }
+}
+
+/// Why there is no encrypted stream.
+struct Failure {
+    label: HandshakeLabel,
+    detail: Option<String>,
+    sni: Option<String>,
+}
+
+impl Failure {
+    fn new(label: HandshakeLabel) -> Self {
+        Self {
+            label,
+            detail: None,
+            sni: None,
+        }
+    }
+
+    fn asking_for(mut self, sni: Option<String>) -> Self {
+        self.sni = sni;
+        self
+    }
+
+    fn of_io(error: &io::Error) -> Self {
+        let tls = error
+            .get_ref()
+            .and_then(|cause| cause.downcast_ref::<rustls::Error>());
+        match tls {
+            Some(tls) => Self::of_tls(tls),
+            // Reset, or closed in the middle: either way the client left.
+            None => Self::new(HandshakeLabel::Eof),
+        }
+    }
+
+    fn of_tls(error: &rustls::Error) -> Self {
+        let label = match error {
+            rustls::Error::PeerIncompatible(incompatible) => of_incompatible(incompatible),
+            rustls::Error::AlertReceived(_) => HandshakeLabel::ClientAlert,
+            _ => HandshakeLabel::Protocol,
+        };
+        Self {
+            detail: Some(error.to_string()),
+            ..Self::new(label)
+        }
+    }
+}
+
+fn of_incompatible(incompatible: &PeerIncompatible) -> HandshakeLabel {
+    match incompatible {
+        PeerIncompatible::Tls12NotOffered
+        | PeerIncompatible::Tls12NotOfferedOrEnabled
+        | PeerIncompatible::SupportedVersionsExtensionRequired
+        | PeerIncompatible::ServerDoesNotSupportTls12Or13
+        | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig => HandshakeLabel::OldVersion,
+        PeerIncompatible::NoCipherSuitesInCommon
+        | PeerIncompatible::NoKxGroupsInCommon
+        | PeerIncompatible::NoSignatureSchemesInCommon
+        | PeerIncompatible::NoEcPointFormatsInCommon
+        | PeerIncompatible::NamedGroupsExtensionRequired
+        | PeerIncompatible::SignatureAlgorithmsExtensionRequired => HandshakeLabel::NoSharedCipher,
+        _ => HandshakeLabel::Protocol,
+    }
+}
+
+/// The client's own deadline and ours bound this; a client that does not read loses only its explanation.
+async fn explain_to_plain_http(stream: &mut TcpStream) {
+    if stream.write_all(PLAIN_HTTP_ANSWER).await.is_err() || stream.shutdown().await.is_err() {
+        return;
+    }
+    let mut rest = stream.take(READ_AWAY as u64);
+    let _ = tokio::time::timeout(
+        READ_AWAY_TIME,
+        tokio::io::copy(&mut rest, &mut tokio::io::sink()),
+    )
+    .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PLAIN_HTTP_ANSWER;
+
+    #[test]
+    fn the_answer_to_plain_http_has_the_length_it_states() {
+        let text = std::str::from_utf8(PLAIN_HTTP_ANSWER).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.contains(&format!("Content-Length: {}\r\n", body.len())),
+            "{}",
+            body.len()
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! Bound sockets and the loop that accepts from them.
+//!
+//! Each worker has a socket of its own on every address (`SO_REUSEPORT`), so that the kernel spreads connections and
+//! no worker wakes for another's. The first socket of an address is bound without that option: a second wxgate, or
+//! anything else on the port, is told "address in use" instead of silently sharing the traffic.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::lifecycle::drain::Drain;
+
+/// Connections that may wait for an accept; the kernel caps it at `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+/// Shortest and longest pause after accept failed for want of a resource.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// Binds `count` sockets to one address, all listening. With port 0 they share the port that the kernel chose.
+///
+/// # Errors
+/// The operating system's refusal, such as an address in use.
+pub fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<StdListener>> {
+    let first = socket(address)?;
+    first.bind(&address.into())?;
+    first.set_reuse_port(true)?;
+    first.listen(BACKLOG)?;
+    let first = StdListener::from(first);
+    let address = first.local_addr()?;
+    let mut listeners = vec![first];
+    while listeners.len() < count {
+        let next = socket(address)?;
+        next.set_reuse_port(true)?;
+        next.bind(&address.into())?;
+        next.listen(BACKLOG)?;
+        listeners.push(next.into());
+    }
+    Ok(listeners)
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // Connections of a former run in TIME_WAIT must not refuse a restart.
+    socket.set_reuse_address(true)?;
+    // "[::]" means IPv4 too, whatever the system's default.
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Accepts until the drain closes listeners. Each connection goes to `serve`, each failure to `failed`.
+///
+/// # Errors
+/// A socket that the runtime cannot watch.
+pub async fn accept(
+    listener: StdListener,
+    drain: &Drain,
+    serve: impl Fn(TcpStream, SocketAddr),
+    failed: impl Fn(&io::Error),
+) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let mut pause = PAUSES.0;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = drain.closing() => return serve_backlog(listener, &serve),
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                pause = PAUSES.0;
+                serve(stream, peer);
+            }
+            Err(error) if is_clients_affair(&error) => {}
+            // Out of descriptors or memory: trying again at once would only burn the processor.
+            Err(error) => {
+                failed(&error);
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSES.1);
+            }
+        }
+    }
+}
+
+/// Closing a socket resets what waits in its backlog, so that is served first.
+fn serve_backlog(listener: TcpListener, serve: &impl Fn(TcpStream, SocketAddr)) -> io::Result<()> {
+    let listener = listener.into_std()?;
+    while let Ok((stream, peer)) = listener.accept() {
+        stream.set_nonblocking(true)?;
+        serve(TcpStream::from_std(stream)?, peer);
+    }
+    Ok(())
+}
+
+/// The client left between its SYN and our accept.
+fn is_clients_affair(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bind;
+
+    #[test]
+    fn sockets_of_one_address_share_a_port_that_nobody_else_gets() {
+        let sockets = bind("127.0.0.1:0".parse().unwrap(), 3).unwrap();
+        let address = sockets[0].local_addr().unwrap();
+        assert!(
+            sockets
+                .iter()
+                .all(|socket| socket.local_addr().unwrap() == address)
+        );
+        let refused = bind(address, 1).unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::AddrInUse);
+    }
+}

@@ -1,0 +1,28 @@
+//! Sockets and TLS: from a bound address to a connection that speaks HTTP.
+//!
+//! It knows neither WeChat nor the upstream; a request goes to the [`Handler`] it was given.
+
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+
+use crate::gateway::client::Client;
+
+pub mod connection;
+pub mod first_flight;
+pub mod handshake;
+pub mod listener;
+pub mod tls;
+
+/// What answers requests.
+pub trait Handler: Clone + 'static {
+    /// The body of its responses.
+    type Body: Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + 'static;
+
+    /// Answers one request. Every failure becomes a response.
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        client: Client,
+    ) -> impl Future<Output = Response<Self::Body>>;
+}

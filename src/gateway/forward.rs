@@ -1,0 +1,78 @@
+//! The request that goes to the upstream, made of the one that came in.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use http::header::TRANSFER_ENCODING;
+use http::{HeaderValue, Request, Uri, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use super::client::Client;
+use super::host::Host;
+use crate::config::Live;
+use crate::upstream::headers::{self, Origin};
+use crate::upstream::request_body::RequestBody;
+
+/// What a forwarded request is edited by.
+#[derive(Clone, Copy, Debug)]
+pub struct Forwarding<'a> {
+    /// The settings of this request.
+    pub live: &'a Live,
+    /// Host and port of the upstream.
+    pub upstream: &'a str,
+    /// Who asks.
+    pub client: &'a Client,
+    /// Which host is asked for.
+    pub host: &'a Host,
+    /// Kept or made.
+    pub request_id: &'a HeaderValue,
+}
+
+/// The same method, path, query, fields and body, over HTTP/1.1. `received` counts the body's bytes.
+#[must_use]
+pub fn upstream_request(
+    forwarding: &Forwarding<'_>,
+    request: Request<Incoming>,
+    is_upgrade: bool,
+    received: Rc<Cell<u64>>,
+) -> Request<RequestBody> {
+    let (mut parts, incoming) = request.into_parts();
+    let host = match forwarding.host {
+        Host::Named(host) => host.clone(),
+        // HTTP/1.1 must have a host; the upstream's own is the one that it surely knows.
+        Host::Absent | Host::Malformed => HeaderValue::from_str(forwarding.upstream)
+            .unwrap_or(HeaderValue::from_static("localhost")),
+    };
+    let address = forwarding.client.address.ip().to_canonical();
+    let origin = Origin {
+        client: address,
+        is_trusted: forwarding
+            .live
+            .trusted_proxies
+            .iter()
+            .any(|network| network.contains(&address)),
+        scheme: forwarding.client.scheme(),
+        host: &host,
+        underscores: forwarding.live.headers.underscores,
+        request_id: forwarding.request_id,
+        is_upgrade,
+    };
+    headers::edit_request(&mut parts, &origin);
+    let body = RequestBody::streaming(incoming, received);
+    // For GET and HEAD hyper would send no body at all without being told how it is framed.
+    if !body.is_absent() && body.size_hint().exact().is_none() {
+        parts
+            .headers
+            .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    // Origin form, RFC 9112 section 3.2.1, also where the client sent an absolute target.
+    parts.uri = parts
+        .uri
+        .path_and_query()
+        .cloned()
+        .map(Uri::from)
+        .unwrap_or_default();
+    parts.version = Version::HTTP_11;
+    Request::from_parts(parts, body)
+}

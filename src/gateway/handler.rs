@@ -1,0 +1,302 @@
+//! The straight line that every request takes: snapshot, hygiene, route, answer, account.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::header::{CONNECTION, USER_AGENT};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+
+use super::body::Body;
+use super::client::Client;
+use super::forward::{self, Forwarding};
+use super::host::Host;
+use super::request_id::RequestIds;
+use super::respond::{self, Own};
+use super::route::{self, Route};
+use super::snapshot::Snapshot;
+use super::{hygiene, verification};
+use crate::lifecycle::drain::Drain;
+use crate::observe::exchange::{Exchange, Head, LogFields, Observer};
+use crate::observe::labels::{Label, MethodLabel, ProtocolLabel, RouteLabel};
+use crate::observe::redact::{self, Show};
+use crate::upstream::error::{ForwardError, Side};
+use crate::upstream::headers;
+use crate::upstream::response_body::ResponseBody;
+use crate::upstream::tunnel::{self, Tunnels};
+use crate::upstream::{Answer, Upstream};
+
+/// Longest `User-Agent` that is logged, in characters.
+const LONGEST_USER_AGENT: usize = 128;
+
+/// A worker's gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    upstream: Upstream,
+    tunnels: Tunnels,
+    request_ids: RequestIds,
+    observer: Arc<Observer>,
+    drain: Drain,
+}
+
+impl Gateway {
+    /// Must be called on the worker's own runtime.
+    #[must_use]
+    pub fn new(
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        upstream: Upstream,
+        tunnels: Tunnels,
+        observer: Arc<Observer>,
+        drain: Drain,
+    ) -> Self {
+        Self {
+            snapshot,
+            upstream,
+            tunnels,
+            request_ids: RequestIds::new(),
+            observer,
+            drain,
+        }
+    }
+
+    /// Answers one request, here or through the upstream. Every failure becomes a status.
+    pub async fn handle(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
+        let snapshot = self.snapshot.load_full();
+        let mut exchange = Exchange::begin(Arc::clone(&self.observer), head_of(&request, &client));
+        let host = Host::of(&request);
+        let request_id = self.request_ids.of(request.headers());
+        if exchange.is_logged() {
+            exchange.log_fields(log_fields(&snapshot, &host, &request, &request_id));
+        }
+        let tail = Tail::of(&request, self.drain.is_draining());
+        if let Some(own) = self.answer_here(&snapshot, &client, &host, &request, &mut exchange) {
+            return tail.own(own, exchange);
+        }
+        let forwarding = Forwarding {
+            live: &snapshot.live,
+            upstream: self.upstream.authority(),
+            client: &client,
+            host: &host,
+            request_id: &request_id,
+        };
+        self.forward(forwarding, request, tail, exchange).await
+    }
+
+    /// Everything that needs no upstream; `None` is for the upstream.
+    fn answer_here<B>(
+        &self,
+        snapshot: &Snapshot,
+        client: &Client,
+        host: &Host,
+        request: &Request<B>,
+        exchange: &mut Exchange,
+    ) -> Option<Own> {
+        let metrics = &self.observer.metrics;
+        if let Err(reason) = hygiene::check(request, host) {
+            metrics.request.refused(reason);
+            exchange.route(RouteLabel::Refuse);
+            exchange.verdict(reason.label());
+            return Some(respond::malformed());
+        }
+        let (label, own) = match route::route(snapshot, client, host, request) {
+            Route::Verify(endpoint, counted, parameters) => {
+                let now = unix_seconds();
+                let own = verification::answer(
+                    endpoint,
+                    counted,
+                    &parameters,
+                    now,
+                    client,
+                    metrics,
+                    exchange,
+                );
+                (RouteLabel::Verify, own)
+            }
+            Route::Refuse(counted, rejection) => (
+                RouteLabel::Verify,
+                verification::refuse(counted, rejection, client, exchange),
+            ),
+            Route::DomainFile(content) => (
+                RouteLabel::DomainFile,
+                respond::text(StatusCode::OK, content.clone()),
+            ),
+            Route::Redirect => {
+                let target = request
+                    .uri()
+                    .path_and_query()
+                    .map_or("/", |target| target.as_str());
+                (
+                    RouteLabel::Redirect,
+                    respond::redirect(host, snapshot.live.http.redirect_port.get(), target),
+                )
+            }
+            Route::Forward => {
+                exchange.route(RouteLabel::Forward);
+                return None;
+            }
+        };
+        exchange.route(label);
+        Some(own)
+    }
+
+    async fn forward(
+        &self,
+        forwarding: Forwarding<'_>,
+        mut request: Request<Incoming>,
+        tail: Tail,
+        mut exchange: Exchange,
+    ) -> Response<Body> {
+        let upgrade = tunnel::wanted(&mut request);
+        let outgoing =
+            forward::upstream_request(&forwarding, request, upgrade.is_some(), exchange.received());
+        match self.upstream.forward(outgoing).await {
+            Ok(answer) => {
+                exchange.upstream_answered(answer.waited);
+                self.relay(answer, upgrade, tail, exchange)
+            }
+            Err(error) => failed(&error, tail, exchange),
+        }
+    }
+
+    /// Hands an upstream's response on.
+    fn relay(
+        &self,
+        answer: Answer,
+        upgrade: Option<OnUpgrade>,
+        tail: Tail,
+        exchange: Exchange,
+    ) -> Response<Body> {
+        let Answer {
+            mut response,
+            lease,
+            ..
+        } = answer;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let (mut parts, incoming) = response.into_parts();
+            headers::edit_response(&mut parts.headers, false);
+            // The version that the client gets is its own connection's, not the upstream's.
+            parts.version = Version::HTTP_11;
+            return tail.upstream(
+                Response::from_parts(parts, ResponseBody::new(incoming, lease)),
+                exchange,
+            );
+        }
+        let Some(client) = upgrade.filter(|_| tunnel::names_websocket(response.headers())) else {
+            return failed(&ForwardError::UnexpectedUpgrade, tail, exchange);
+        };
+        self.tunnels
+            .open(client, hyper::upgrade::on(&mut response), lease);
+        headers::edit_response(response.headers_mut(), true);
+        response
+            .map(|_| Bytes::new())
+            .map(|empty| tail.switching(empty, exchange))
+    }
+}
+
+/// What every response needs to know of its request.
+#[derive(Clone, Copy, Debug)]
+struct Tail {
+    is_head: bool,
+    /// HTTP/1 during a drain: the client should come back over a new connection, to somebody else.
+    asks_to_close: bool,
+}
+
+impl Tail {
+    fn of<B>(request: &Request<B>, is_draining: bool) -> Self {
+        Self {
+            is_head: *request.method() == Method::HEAD,
+            asks_to_close: is_draining && request.version() != Version::HTTP_2,
+        }
+    }
+
+    fn own(self, own: Own, exchange: Exchange) -> Response<Body> {
+        self.finish(own, exchange, Body::own)
+    }
+
+    fn upstream(self, response: Response<ResponseBody>, exchange: Exchange) -> Response<Body> {
+        self.finish(response, exchange, Body::upstream)
+    }
+
+    fn switching(self, empty: Bytes, mut exchange: Exchange) -> Body {
+        exchange.status(StatusCode::SWITCHING_PROTOCOLS);
+        Body::own(empty, false, exchange)
+    }
+
+    fn finish<C>(
+        self,
+        response: Response<C>,
+        mut exchange: Exchange,
+        body: fn(C, bool, Exchange) -> Body,
+    ) -> Response<Body> {
+        let status = response.status();
+        exchange.status(status);
+        let has_content =
+            !self.is_head && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let mut response = response.map(|content| body(content, has_content, exchange));
+        if self.asks_to_close {
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// An upstream's failure as the client sees it: a status and a fixed text.
+fn failed(error: &ForwardError, tail: Tail, mut exchange: Exchange) -> Response<Body> {
+    exchange.upstream_failed(error.label());
+    exchange.verdict(error.label().label());
+    let cause = error as &dyn std::error::Error;
+    match error.side() {
+        Side::Upstream => tracing::warn!(
+            error = cause,
+            cause = cause.source(),
+            "no response from the upstream"
+        ),
+        Side::Downstream => tracing::debug!(error = cause, "the client broke off"),
+    }
+    tail.own(respond::status(error.status()), exchange)
+}
+
+fn head_of<B>(request: &Request<B>, client: &Client) -> Head {
+    Head {
+        client: client.address,
+        listener: client.listener,
+        tls: client.tls,
+        method: MethodLabel::of(request.method()),
+        protocol: ProtocolLabel::of(request.version()),
+    }
+}
+
+fn log_fields<B>(
+    snapshot: &Snapshot,
+    host: &Host,
+    request: &Request<B>,
+    request_id: &HeaderValue,
+) -> LogFields {
+    let uri = request.uri();
+    let show = match route::endpoint_at(snapshot, host, uri.path()) {
+        Some(_) => Show::NamesOnly,
+        None => Show::Harmless,
+    };
+    let user_agent = request.headers().get(USER_AGENT);
+    LogFields {
+        request_id: request_id.to_str().unwrap_or_default().to_owned(),
+        host: host.as_str().map(str::to_owned),
+        target: redact::target(uri.path(), uri.query(), show),
+        user_agent: user_agent
+            .and_then(|agent| agent.to_str().ok())
+            .map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect()),
+    }
+}
+
+fn unix_seconds() -> u64 {
+    // A clock before 1970 makes every timestamp stale, where a window is configured at all.
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

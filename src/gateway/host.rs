@@ -1,0 +1,151 @@
+//! The host that a request is for.
+
+use http::header::HOST;
+use http::{HeaderValue, Request, Version};
+
+/// What a request says of its host.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Host {
+    /// A host with or without a port, as it was sent.
+    Named(HeaderValue),
+    /// None, which only HTTP/1.0 allows (RFC 9112 section 3.2).
+    Absent,
+    /// None, several, two that differ, or something that is no host.
+    Malformed,
+}
+
+impl Host {
+    /// The authority of the target or the `Host` field; where both are there they must agree.
+    #[must_use]
+    pub fn of<B>(request: &Request<B>) -> Self {
+        let mut fields = request.headers().get_all(HOST).iter();
+        let field = fields.next();
+        if fields.next().is_some() {
+            return Self::Malformed;
+        }
+        let authority = request.uri().authority().map(http::uri::Authority::as_str);
+        let named = match (authority, field) {
+            (None, None) if request.version() == Version::HTTP_10 => return Self::Absent,
+            (None, None) => return Self::Malformed,
+            (None, Some(field)) => field.clone(),
+            (Some(authority), field) => {
+                if field.is_some_and(|field| {
+                    !field.as_bytes().eq_ignore_ascii_case(authority.as_bytes())
+                }) {
+                    return Self::Malformed;
+                }
+                match HeaderValue::from_str(authority) {
+                    Ok(value) => value,
+                    Err(_) => return Self::Malformed,
+                }
+            }
+        };
+        if is_host(named.as_bytes()) {
+            Self::Named(named)
+        } else {
+            Self::Malformed
+        }
+    }
+
+    /// As text, if it was named.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Named(value) => value.to_str().ok(),
+            Self::Absent | Self::Malformed => None,
+        }
+    }
+
+    /// The name without its port, as it was sent.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        let host = self.as_str()?;
+        if host.starts_with('[') {
+            return host.find(']').and_then(|end| host.get(..=end));
+        }
+        Some(host.split_once(':').map_or(host, |(name, _)| name))
+    }
+}
+
+/// RFC 3986 section 3.2.2, without percent-encoding, and an optional port.
+fn is_host(host: &[u8]) -> bool {
+    let Ok(host) = std::str::from_utf8(host) else {
+        return false;
+    };
+    let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, rest)) => {
+            if address.parse::<std::net::Ipv6Addr>().is_err() {
+                return false;
+            }
+            (
+                "v6",
+                rest.strip_prefix(':').or(rest.is_empty().then_some("")),
+            )
+        }
+        None => match host.split_once(':') {
+            Some((name, port)) => (name, Some(port)),
+            None => (host, Some("")),
+        },
+    };
+    let is_name = !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~'));
+    let is_port = port.is_some_and(|port| {
+        port.is_empty()
+            || port
+                .parse::<u16>()
+                .is_ok_and(|_| port.bytes().all(|b| b.is_ascii_digit()))
+    });
+    is_name && is_port
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Host, is_host};
+    use http::{Request, Version};
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_with_an_optional_port() {
+        for good in [
+            "a",
+            "wx.example.com",
+            "a_b.example.com:8443",
+            "127.0.0.1",
+            "[::1]",
+            "[::1]:443",
+            "a:",
+        ] {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "", ":80", "a b", "a/b", "u@h", "a,b", "a:b", "a:99999", "[::1", "[x]", "[::1]x",
+            "h\u{e9}",
+        ] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn two_hosts_or_none_are_malformed() {
+        let request = |hosts: &[&str], uri: &str, version| {
+            let mut request = Request::builder().uri(uri).version(version);
+            for host in hosts {
+                request = request.header("host", *host);
+            }
+            Host::of(&request.body(()).unwrap())
+        };
+        assert_eq!(request(&["a", "a"], "/", Version::HTTP_11), Host::Malformed);
+        assert_eq!(request(&[], "/", Version::HTTP_11), Host::Malformed);
+        assert_eq!(request(&[], "/", Version::HTTP_10), Host::Absent);
+        assert_eq!(
+            request(&["b"], "http://a/", Version::HTTP_2),
+            Host::Malformed
+        );
+        assert_eq!(request(&["A:1"], "/", Version::HTTP_11).name(), Some("A"));
+        assert_eq!(
+            request(&["a"], "http://a/", Version::HTTP_2).name(),
+            Some("a")
+        );
+    }
+}

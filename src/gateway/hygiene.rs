@@ -1,0 +1,21 @@
+//! What no well-formed request has, and hyper lets through.
+
+use http::{Method, Request};
+
+use super::host::Host;
+use crate::observe::labels::RefusalLabel;
+
+/// Refuses a request that must not reach the upstream.
+///
+/// # Errors
+/// Why, for the counter; the client hears 400 and nothing else.
+pub fn check<B>(request: &Request<B>, host: &Host) -> Result<(), RefusalLabel> {
+    // A target in authority form has no path; with another method than CONNECT it is malformed as well.
+    if *request.method() == Method::CONNECT || request.uri().path_and_query().is_none() {
+        return Err(RefusalLabel::Connect);
+    }
+    if *host == Host::Malformed {
+        return Err(RefusalLabel::Host);
+    }
+    Ok(())
+}

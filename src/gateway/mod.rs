@@ -1,0 +1,15 @@
+//! One request in, one response out: checked, routed, answered here or by the upstream, and accounted for.
+//!
+//! It sees no socket, certificate, signal or file.
+
+pub mod body;
+pub mod client;
+pub mod forward;
+pub mod handler;
+pub mod host;
+pub mod hygiene;
+pub mod request_id;
+pub mod respond;
+pub mod route;
+pub mod snapshot;
+pub mod verification;

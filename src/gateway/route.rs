@@ -1,0 +1,93 @@
+//! Which way a request takes: the decision without the doing.
+
+use bytes::Bytes;
+use http::{Method, Request};
+
+use super::client::Client;
+use super::host::Host;
+use super::snapshot::{Counted, Snapshot};
+use crate::config::{Endpoint, OtherRequests};
+use crate::observe::labels::ListenerLabel;
+use crate::wechat::{Rejection, Verification};
+
+/// Never redirected: an ACME client behind this proxy answers it (RFC 8555 section 8.3).
+const ACME_CHALLENGE: &str = "/.well-known/acme-challenge/";
+
+/// The way.
+#[derive(Debug)]
+pub enum Route<'a> {
+    /// A verification with all that it needs.
+    Verify(&'a Endpoint, &'a Counted, Verification<'a>),
+    /// Meant as a verification, and refused for its form.
+    Refuse(&'a Counted, Rejection),
+    /// The content of a domain file.
+    DomainFile(&'a Bytes),
+    /// To https.
+    Redirect,
+    /// To the upstream.
+    Forward,
+}
+
+/// Finds the way. The order is part of the promise: endpoints and domain files come first, so nothing that is
+/// configured for other requests can stand between a console and its answer.
+#[must_use]
+pub fn route<'a, B>(
+    snapshot: &'a Snapshot,
+    client: &Client,
+    host: &Host,
+    request: &'a Request<B>,
+) -> Route<'a> {
+    let path = request.uri().path();
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let endpoint = endpoint_at(snapshot, host, path);
+    if let Some((endpoint, counted)) = endpoint
+        && is_read
+    {
+        match Verification::parse(request.uri().query().unwrap_or_default()) {
+            Ok(Some(verification)) => return Route::Verify(endpoint, counted, verification),
+            Ok(None) => {}
+            Err(rejection) => return Route::Refuse(counted, rejection),
+        }
+    }
+    if is_read && let Some(content) = domain_file(snapshot, path) {
+        return Route::DomainFile(content);
+    }
+    let is_redirected = client.listener == ListenerLabel::Http
+        && snapshot.live.http.other == OtherRequests::Redirect
+        && endpoint.is_none()
+        && !path.starts_with(ACME_CHALLENGE);
+    if is_redirected {
+        Route::Redirect
+    } else {
+        Route::Forward
+    }
+}
+
+/// The endpoint of a path, with or without a slash at its end. One for this host comes before one for every host.
+#[must_use]
+pub fn endpoint_at<'a>(
+    snapshot: &'a Snapshot,
+    host: &Host,
+    path: &str,
+) -> Option<(&'a Endpoint, &'a Counted)> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let name = host.name();
+    let mut for_every_host = None;
+    for (endpoint, counted) in snapshot
+        .endpoints()
+        .filter(|(endpoint, _)| endpoint.path == path)
+    {
+        match (&endpoint.host, name) {
+            (None, _) => for_every_host = Some((endpoint, counted)),
+            (Some(wanted), Some(name)) if wanted.eq_ignore_ascii_case(name) => {
+                return Some((endpoint, counted));
+            }
+            (Some(_), _) => {}
+        }
+    }
+    for_every_host
+}
+
+fn domain_file<'a>(snapshot: &'a Snapshot, path: &str) -> Option<&'a Bytes> {
+    snapshot.live.domain_files.get(path.strip_prefix('/')?)
+}

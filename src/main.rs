@@ -1,0 +1,94 @@
+//! Arguments to command to exit code.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use wxgate::app::{App, Sinks};
+use wxgate::cli::{Cli, Command, SettingsArgs};
+use wxgate::config::{self, Settings};
+use wxgate::lifecycle::drain::Drained;
+use wxgate::observe::{log, sink};
+use wxgate::tools::{check, demo, healthcheck};
+
+/// `EX_CONFIG` of sysexits.h: nothing was started, and a restart will not help.
+const WRONG_CONFIGURATION: u8 = 78;
+/// Longest wait for the last lines of each log.
+const FLUSH: Duration = Duration::from_secs(2);
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command.unwrap_or(Command::Serve(cli.settings)) {
+        Command::Serve(args) => with_settings(&args, serve),
+        Command::Check(args) => with_settings(&args, |settings| print(&check::report(&settings))),
+        Command::Demo(args) => match demo::prepare(&args) {
+            Ok(demo) => {
+                print(&demo.guide);
+                serve(demo.settings)
+            }
+            Err(error) => fail(&error),
+        },
+        Command::Healthcheck(args) => match healthcheck::ask(args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        },
+    }
+}
+
+fn with_settings(args: &SettingsArgs, go_on: impl FnOnce(Settings) -> ExitCode) -> ExitCode {
+    match config::load(args.config.as_deref(), &args.overrides()) {
+        Ok(settings) => go_on(settings),
+        // Its Display is the whole message, cause included.
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(WRONG_CONFIGURATION)
+        }
+    }
+}
+
+fn serve(settings: Settings) -> ExitCode {
+    match run(settings) {
+        Ok(Drained::Clean) => ExitCode::SUCCESS,
+        Ok(Drained::Forced) => ExitCode::FAILURE,
+        Err(error) => fail(error.as_ref()),
+    }
+}
+
+fn run(settings: Settings) -> Result<Drained, Box<dyn std::error::Error>> {
+    let sinks = Sinks {
+        log: sink::start("log", std::io::stderr())?,
+        access: sink::start("access-log", std::io::stdout())?,
+    };
+    log::install(
+        settings.boot.log.level,
+        settings.boot.log.format,
+        sinks.log.clone(),
+    );
+    let drained = App::bind(settings, sinks.clone()).and_then(App::run);
+    sinks.log.flush(FLUSH);
+    sinks.access.flush(FLUSH);
+    Ok(drained?)
+}
+
+fn print(text: &str) -> ExitCode {
+    // Whoever closed the pipe has read enough.
+    let _ = writeln!(std::io::stdout(), "{text}");
+    ExitCode::SUCCESS
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        message.push_str(": ");
+        message.push_str(&error.to_string());
+        cause = error.source();
+    }
+    complain(&message);
+    ExitCode::FAILURE
+}
+
+fn complain(message: &str) {
+    let _ = writeln!(std::io::stderr(), "wxgate: {message}");
+}

@@ -1,0 +1,119 @@
+//! One line per exchange, as text or JSON, built only when wanted and written by another thread.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::sink::Sink;
+use crate::config::LogFormat;
+
+/// What one line says. Absent facts are left out.
+#[derive(Debug, Serialize)]
+pub struct Record<'a> {
+    /// When the request head was read, RFC 3339 in UTC.
+    pub time: String,
+    /// Always `access`: tells these lines from the rest of the log.
+    pub kind: &'static str,
+    /// Sent to the upstream as `X-Request-Id`.
+    pub request_id: &'a str,
+    /// The other end of the connection.
+    pub client: SocketAddr,
+    /// `https` or `http`.
+    pub listener: &'static str,
+    /// Closed list; anything unusual is `other`.
+    pub method: &'static str,
+    /// The host asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<&'a str>,
+    /// Path and redacted query.
+    pub target: &'a str,
+    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`.
+    pub protocol: &'static str,
+    /// `TLSv1_2` or `TLSv1_3`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<&'static str>,
+    /// Where it was answered.
+    pub route: &'static str,
+    /// The endpoint of a verification.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<&'a str>,
+    /// `ok`, or the reason of the refusal or of the upstream's failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<&'static str>,
+    /// Status code sent.
+    pub status: u16,
+    /// Bytes of the request body.
+    pub received_bytes: u64,
+    /// Bytes of the response body.
+    pub sent_bytes: u64,
+    /// From the request head to the last byte, in milliseconds.
+    pub duration_ms: f64,
+    /// From sending the request to the upstream's response head, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_ms: Option<f64>,
+    /// Who broke off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aborted_by: Option<&'static str>,
+    /// As sent, at most 128 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<&'a str>,
+}
+
+/// Writes records in the configured format.
+#[derive(Clone, Debug)]
+pub struct AccessLog {
+    sink: Sink,
+    format: LogFormat,
+}
+
+impl AccessLog {
+    /// Lines go to `sink`.
+    #[must_use]
+    pub fn new(sink: Sink, format: LogFormat) -> Self {
+        Self { sink, format }
+    }
+
+    /// Queues one line.
+    pub fn write(&self, record: &Record<'_>) {
+        let mut line = match self.format {
+            // Only maps with odd keys and failing writers can fail here.
+            LogFormat::Json => serde_json::to_vec(record).unwrap_or_default(),
+            LogFormat::Text => text(record),
+        };
+        line.push(b'\n');
+        self.sink.send(line);
+    }
+}
+
+/// `time` as RFC 3339 with milliseconds.
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+/// `key=value` pairs; values with blanks are quoted as JSON strings.
+fn text(record: &Record<'_>) -> Vec<u8> {
+    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(record) else {
+        return Vec::new();
+    };
+    let mut line = format!("{} {}", record.time, record.kind);
+    for (name, value) in fields
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "time" | "kind"))
+    {
+        line.push(' ');
+        line.push_str(name);
+        line.push('=');
+        match value.as_str() {
+            Some(plain) if is_plain(plain) => line.push_str(plain),
+            _ => line.push_str(&value.to_string()),
+        }
+    }
+    line.into_bytes()
+}
+
+fn is_plain(value: &str) -> bool {
+    !value.is_empty()
+        && !value.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\\'))
+}

@@ -1,0 +1,118 @@
+//! The admin listener: `/metrics` for Prometheus, `/livez` and `/readyz` for probes.
+//!
+//! It runs apart from the workers, so that a slow scrape never delays a request.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+
+use super::exchange::Observer;
+use super::sink::Sink;
+
+/// Longest wait for a request head; also how long a scraper may keep an idle connection.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(90);
+/// Pause after a failed accept, such as for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the admin listener shows.
+#[derive(Debug)]
+pub struct Admin<R> {
+    /// Every metric.
+    pub observer: Arc<Observer>,
+    /// Whose lost lines are reported.
+    pub log: Sink,
+    /// True while new requests are welcome.
+    pub is_ready: R,
+}
+
+/// Serves until dropped. A failed accept never ends it.
+pub async fn serve<R: Fn() -> bool + Send + Sync + 'static>(
+    socket: TcpListener,
+    admin: Arc<Admin<R>>,
+) {
+    loop {
+        let stream = match socket.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "admin listener: accept failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let admin = Arc::clone(&admin);
+        tokio::task::spawn_local(async move {
+            let service = service_fn(|request| {
+                let response = answer(&admin, &request);
+                async move { Ok::<_, Infallible>(response) }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .serve_connection(TokioIo::new(stream), service);
+            // A scraper or probe that hangs up early is its own affair.
+            let _ = connection.await;
+        });
+    }
+}
+
+fn answer<R: Fn() -> bool>(admin: &Admin<R>, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match request.uri().path() {
+        "/livez" => text(StatusCode::OK, "ok\n"),
+        "/readyz" if (admin.is_ready)() => text(StatusCode::OK, "ok\n"),
+        "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        "/metrics" => metrics(admin),
+        "/" => text(StatusCode::OK, "wxgate: /metrics /livez /readyz\n"),
+        _ => text(StatusCode::NOT_FOUND, "not found\n"),
+    }
+}
+
+fn metrics<R>(admin: &Admin<R>) -> Response<Full<Bytes>> {
+    match admin.observer.metrics.encode(admin.log.dropped()) {
+        Ok(body) => respond(
+            StatusCode::OK,
+            "text/plain; version=0.0.4; charset=utf-8",
+            body.into(),
+        ),
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be written");
+            text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "metrics cannot be written\n",
+            )
+        }
+    }
+}
+
+fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
+    respond(
+        status,
+        "text/plain; charset=utf-8",
+        Bytes::from_static(body.as_bytes()),
+    )
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,225 @@
+//! One request and its response, from the head to the last byte: a guard that counts and logs when it is dropped, so
+//! that a client that hangs up is counted too.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::StatusCode;
+
+use super::access_log::{AccessLog, Record, rfc3339};
+use super::labels::{
+    AbortLabel, Label, ListenerLabel, MethodLabel, ProtocolLabel, RouteLabel, StatusLabel,
+    UpstreamErrorLabel,
+};
+use super::metrics::Metrics;
+
+/// Where exchanges are counted and written.
+#[derive(Debug)]
+pub struct Observer {
+    /// Every metric.
+    pub metrics: Metrics,
+    /// None when `log.access` is off.
+    pub access_log: Option<AccessLog>,
+}
+
+/// What is known of a request when its head has been read.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    /// The other end of the connection.
+    pub client: SocketAddr,
+    /// Where it came in.
+    pub listener: ListenerLabel,
+    /// Version of TLS, if any.
+    pub tls: Option<&'static str>,
+    /// Closed list.
+    pub method: MethodLabel,
+    /// Spoken by the client.
+    pub protocol: ProtocolLabel,
+}
+
+/// Texts that only the access log needs; not made when it is off.
+#[derive(Debug)]
+pub struct LogFields {
+    /// See [`Record::request_id`].
+    pub request_id: String,
+    /// See [`Record::host`].
+    pub host: Option<String>,
+    /// See [`Record::target`].
+    pub target: String,
+    /// See [`Record::user_agent`].
+    pub user_agent: Option<String>,
+}
+
+/// The guard. Facts are added as they become known.
+#[derive(Debug)]
+pub struct Exchange {
+    observer: Arc<Observer>,
+    head: Head,
+    began: Instant,
+    began_at: SystemTime,
+    fields: Option<Box<LogFields>>,
+    endpoint: Option<Arc<str>>,
+    route: RouteLabel,
+    verdict: Option<&'static str>,
+    status: StatusCode,
+    received: Rc<Cell<u64>>,
+    sent: u64,
+    upstream: Option<Duration>,
+    ending: Ending,
+}
+
+/// How far the response got.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ending {
+    Open,
+    Complete,
+    BrokenOff(AbortLabel),
+}
+
+impl Exchange {
+    /// Counts the request as in flight until the guard is dropped.
+    #[must_use]
+    pub fn begin(observer: Arc<Observer>, head: Head) -> Self {
+        observer.metrics.request.began();
+        Self {
+            observer,
+            head,
+            began: Instant::now(),
+            began_at: SystemTime::now(),
+            fields: None,
+            endpoint: None,
+            route: RouteLabel::Forward,
+            verdict: None,
+            // What a client sees that hangs up before an answer: nothing. 499 is the field's sign for it.
+            status: StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+            received: Rc::default(),
+            sent: 0,
+            upstream: None,
+            ending: Ending::Open,
+        }
+    }
+
+    /// True if [`Exchange::log_fields`] should be called.
+    #[must_use]
+    pub fn is_logged(&self) -> bool {
+        self.observer.access_log.is_some()
+    }
+
+    /// The texts for the access log.
+    pub fn log_fields(&mut self, fields: LogFields) {
+        self.fields = Some(Box::new(fields));
+    }
+
+    /// The endpoint whose verification this is.
+    pub fn endpoint(&mut self, name: Arc<str>) {
+        self.endpoint = Some(name);
+    }
+
+    /// The way that the request takes.
+    pub fn route(&mut self, route: RouteLabel) {
+        self.observer.metrics.request.routed(route);
+        self.route = route;
+    }
+
+    /// `ok`, or why not.
+    pub fn verdict(&mut self, verdict: &'static str) {
+        self.verdict = Some(verdict);
+    }
+
+    /// The status that is about to be sent.
+    pub fn status(&mut self, status: StatusCode) {
+        self.status = status;
+    }
+
+    /// How long the upstream took to its response head.
+    pub fn upstream_answered(&mut self, time: Duration) {
+        self.upstream = Some(time);
+    }
+
+    /// The upstream failed this exchange.
+    pub fn upstream_failed(&self, kind: UpstreamErrorLabel) {
+        self.observer.metrics.upstream.failed(kind);
+    }
+
+    /// A counter that the request body adds to.
+    #[must_use]
+    pub fn received(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.received)
+    }
+
+    /// Bytes of the response body were handed to the client's connection.
+    pub fn sent(&mut self, bytes: u64) {
+        self.sent += bytes;
+    }
+
+    /// The whole response was handed over. Without this the client counts as having hung up.
+    pub fn complete(&mut self) {
+        self.ending = Ending::Complete;
+    }
+
+    /// The response broke off.
+    pub fn broken_off(&mut self, side: AbortLabel) {
+        self.ending = Ending::BrokenOff(side);
+    }
+
+    fn aborted_by(&self) -> Option<AbortLabel> {
+        match self.ending {
+            Ending::Complete => None,
+            Ending::Open => Some(AbortLabel::Client),
+            Ending::BrokenOff(side) => Some(side),
+        }
+    }
+
+    fn log(&self, access_log: &AccessLog, fields: &LogFields, time: Duration) {
+        access_log.write(&Record {
+            time: rfc3339(self.began_at),
+            kind: "access",
+            request_id: &fields.request_id,
+            client: self.head.client,
+            listener: self.head.listener.label(),
+            method: self.head.method.label(),
+            host: fields.host.as_deref(),
+            target: &fields.target,
+            protocol: self.head.protocol.label(),
+            tls: self.head.tls,
+            route: self.route.label(),
+            endpoint: self.endpoint.as_deref(),
+            verdict: self.verdict,
+            status: self.status.as_u16(),
+            received_bytes: self.received.get(),
+            sent_bytes: self.sent,
+            duration_ms: milliseconds(time),
+            upstream_ms: self.upstream.map(milliseconds),
+            aborted_by: self.aborted_by().map(Label::label),
+            user_agent: fields.user_agent.as_deref(),
+        });
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let time = self.began.elapsed();
+        let metrics = &self.observer.metrics;
+        metrics.request.ended(
+            self.head.method,
+            StatusLabel::of(self.status),
+            self.head.protocol,
+            time,
+        );
+        metrics.request.transferred(self.received.get(), self.sent);
+        if let Some(side) = self.aborted_by() {
+            metrics.request.aborted(side);
+        }
+        if let (Some(access_log), Some(fields)) = (&self.observer.access_log, &self.fields) {
+            self.log(access_log, fields, time);
+        }
+    }
+}
+
+/// With the precision that a log needs: a microsecond.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}

@@ -1,0 +1,68 @@
+//! Every metric of the program, by concern. It calls nobody; its methods are named for events.
+//!
+//! Handles are resolved once: on the path of a request a metric is one atomic addition. Labels come from the
+//! configuration and from the closed lists of [`super::labels`], never from the wire. Names are an interface:
+//! dashboards and alerts depend on them.
+
+mod connection;
+mod family;
+mod process;
+mod request;
+mod upstream;
+mod verification;
+
+use prometheus::{Encoder, Registry, TextEncoder};
+
+pub use connection::ConnectionMetrics;
+pub use process::ProcessMetrics;
+pub use request::RequestMetrics;
+pub use upstream::UpstreamMetrics;
+pub use verification::{EndpointMetrics, VerificationMetrics};
+
+use family::Families;
+
+/// Every metric.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Verdicts on verifications.
+    pub verification: VerificationMetrics,
+    /// Requests and their answers.
+    pub request: RequestMetrics,
+    /// Connections and handshakes.
+    pub connection: ConnectionMetrics,
+    /// The way to the backend.
+    pub upstream: UpstreamMetrics,
+    /// The program itself.
+    pub process: ProcessMetrics,
+}
+
+impl Metrics {
+    /// Registers everything in a registry of its own.
+    ///
+    /// # Errors
+    /// Two metrics of one name, which is a bug here.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let families = Families::of(&registry);
+        Ok(Self {
+            verification: VerificationMetrics::new(&families)?,
+            request: RequestMetrics::new(&families)?,
+            connection: ConnectionMetrics::new(&families)?,
+            upstream: UpstreamMetrics::new(&families)?,
+            process: ProcessMetrics::new(&families)?,
+            registry: registry.clone(),
+        })
+    }
+
+    /// Everything as Prometheus text. `dropped` is the number of log lines lost so far.
+    ///
+    /// # Errors
+    /// A metric that cannot be written as text, which is a bug here.
+    pub fn encode(&self, dropped: u64) -> Result<Vec<u8>, prometheus::Error> {
+        self.process.log_lines_dropped(dropped);
+        let mut text = Vec::with_capacity(64 * 1024);
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,91 @@
+//! The way to the backend.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, IntCounter, IntGauge};
+
+use super::family::{Counters, Families};
+use super::request;
+use crate::observe::labels::UpstreamErrorLabel;
+
+const CONNECT_SECONDS: [f64; 8] = [0.0001, 0.0005, 0.001, 0.005, 0.05, 0.25, 1.0, 5.0];
+
+/// Counted per exchange with the upstream.
+#[derive(Debug)]
+pub struct UpstreamMetrics {
+    errors: Counters<UpstreamErrorLabel>,
+    connect_seconds: Histogram,
+    first_byte_seconds: Histogram,
+    reused: IntCounter,
+    retries: IntCounter,
+    tunnels: IntGauge,
+}
+
+impl UpstreamMetrics {
+    pub(super) fn new(families: &Families<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            errors: families.counters(
+                "wxgate_upstream_errors_total",
+                "Exchanges that failed at the upstream.",
+                "kind",
+            )?,
+            connect_seconds: families.histogram(
+                "wxgate_upstream_connect_duration_seconds",
+                "Time to connect to the upstream.",
+                &CONNECT_SECONDS,
+            )?,
+            first_byte_seconds: families.histogram(
+                "wxgate_upstream_first_byte_duration_seconds",
+                "Time from sending the request to the head of the upstream's response.",
+                &request::SECONDS,
+            )?,
+            reused: families.counter(
+                "wxgate_upstream_connections_reused_total",
+                "Requests sent over a connection that was kept.",
+            )?,
+            retries: families.counter(
+                "wxgate_upstream_retries_total",
+                "Requests sent again because a kept connection had died.",
+            )?,
+            tunnels: families.gauge(
+                "wxgate_tunnels_open",
+                "Upgraded connections, such as WebSocket.",
+            )?,
+        })
+    }
+
+    /// An exchange failed.
+    pub fn failed(&self, kind: UpstreamErrorLabel) {
+        self.errors.add(kind);
+    }
+
+    /// A connection was made.
+    pub fn connected(&self, time: Duration) {
+        self.connect_seconds.observe(time.as_secs_f64());
+    }
+
+    /// A response head came.
+    pub fn answered(&self, time: Duration) {
+        self.first_byte_seconds.observe(time.as_secs_f64());
+    }
+
+    /// A kept connection was used again.
+    pub fn reused(&self) {
+        self.reused.inc();
+    }
+
+    /// A request was sent again.
+    pub fn retried(&self) {
+        self.retries.inc();
+    }
+
+    /// An upgraded connection began.
+    pub fn tunnel_opened(&self) {
+        self.tunnels.inc();
+    }
+
+    /// An upgraded connection ended.
+    pub fn tunnel_closed(&self) {
+        self.tunnels.dec();
+    }
+}

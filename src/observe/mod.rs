@@ -1,0 +1,13 @@
+//! What the operator sees: metrics, log, access log and the admin listener.
+//!
+//! Nothing here decides anything about a request. The data path calls methods named for events; writing happens on
+//! other threads.
+
+pub mod access_log;
+pub mod admin;
+pub mod exchange;
+pub mod labels;
+pub mod log;
+pub mod metrics;
+pub mod redact;
+pub mod sink;

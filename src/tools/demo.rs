@@ -1,0 +1,249 @@
+//! `wxgate demo`: serves at once, without a file and without root, and prints what to try.
+//!
+//! The credentials are the published ones of the consoles' own documentation or made up here: they protect nothing.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::num::{NonZeroU16, NonZeroUsize};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use rcgen::{CertificateParams, KeyPair};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::CertifiedKey;
+use thiserror::Error;
+
+use super::demo_backend;
+use crate::cli::DemoArgs;
+use crate::config::{
+    Boot, Certificate, Drain, Endpoint, Headers, Http, Listen, Live, Log, LogFormat, OtherRequests,
+    Settings, Target, Timeouts, Tls, TlsVersion, Underscores, Upstream,
+};
+use crate::wechat::{
+    AesKey, Credentials, Envelopes, ReceiveIds, Scheme, Token, envelope, signature,
+};
+
+const TOKEN: &str = "wxgateDemoToken";
+const KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
+const RECEIVE_ID: &str = "ww0123456789abcdef";
+const NONCE: &str = "1514711492";
+const ECHO: &str = "4375120948345356249";
+const DOMAIN_FILE: (&str, &str) = ("MP_verify_wxgateDemo123456.txt", "wxgateDemo123456");
+/// The certificate's names.
+const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// A demo that is ready to be served.
+#[derive(Debug)]
+pub struct Demo {
+    /// Complete settings.
+    pub settings: Settings,
+    /// What to paste into another terminal.
+    pub guide: String,
+}
+
+/// Why there is no demo.
+#[derive(Debug, Error)]
+pub enum DemoError {
+    /// No port, thread or clock.
+    #[error("the demo's backend cannot be started")]
+    Backend(#[source] io::Error),
+    /// No address to listen on.
+    #[error("the demo has no port to listen on")]
+    Port(#[source] io::Error),
+    /// No certificate.
+    #[error("the demo's certificate cannot be made")]
+    Certificate(#[source] rcgen::Error),
+    /// A key that the TLS library does not take.
+    #[error("the demo's certificate cannot be used")]
+    Key(#[source] rustls::Error),
+    /// The built-in token or key is wrong, which is a bug here.
+    #[error("the demo's credentials are wrong")]
+    Credentials,
+}
+
+/// Starts the sample backend and makes settings and guide.
+///
+/// # Errors
+/// See [`DemoError`].
+pub fn prepare(args: &DemoArgs) -> Result<Demo, DemoError> {
+    let backend = demo_backend::start().map_err(DemoError::Backend)?;
+    let listen = Listen {
+        https: vec![free(args.https)?],
+        http: vec![free(args.http)?],
+        admin: Some(free(args.admin)?),
+    };
+    let token = Token::new(TOKEN.to_owned()).map_err(|_| DemoError::Credentials)?;
+    let key = AesKey::from_encoding_aes_key(KEY).map_err(|_| DemoError::Credentials)?;
+    let guide = guide(&listen, &token, &key)?;
+    let settings = Settings {
+        live: live(&listen, token, key)?,
+        boot: boot(listen, backend),
+    };
+    Ok(Demo { settings, guide })
+}
+
+/// The address itself, or one with another port where it is taken.
+fn free(address: SocketAddr) -> Result<SocketAddr, DemoError> {
+    let socket = TcpListener::bind(address)
+        .or_else(|_| TcpListener::bind((address.ip(), 0)))
+        .map_err(DemoError::Port)?;
+    socket.local_addr().map_err(DemoError::Port)
+}
+
+fn boot(listen: Listen, backend: SocketAddr) -> Boot {
+    Boot {
+        listen,
+        workers: NonZeroUsize::MIN,
+        drain: Drain {
+            delay: Duration::ZERO,
+            timeout: Duration::from_secs(5),
+        },
+        upstream: Upstream {
+            target: Target::Tcp {
+                host: backend.ip().to_string(),
+                port: backend.port(),
+            },
+            authority: backend.to_string(),
+            connect_timeout: Duration::from_secs(5),
+            response_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(4),
+            max_idle: 16,
+        },
+        log: Log {
+            level: tracing::Level::INFO,
+            format: LogFormat::Text,
+            access: true,
+        },
+    }
+}
+
+fn live(listen: &Listen, token: Token, key: AesKey) -> Result<Live, DemoError> {
+    let https = listen
+        .https
+        .first()
+        .and_then(|address| NonZeroU16::new(address.port()));
+    let encrypted = Scheme::Encrypted(Envelopes {
+        keys: vec![key],
+        receive_ids: ReceiveIds::OneOf(vec![RECEIVE_ID.to_owned()]),
+    });
+    Ok(Live {
+        tls: Tls {
+            certificates: vec![certificate()?],
+            min_version: TlsVersion::Tls12,
+            strict_sni: false,
+        },
+        http: Http {
+            other: OtherRequests::Redirect,
+            redirect_port: https.unwrap_or(NonZeroU16::MIN),
+        },
+        timeouts: Timeouts {
+            handshake: Duration::from_secs(10),
+            request_head: Duration::from_secs(30),
+        },
+        trusted_proxies: Vec::new(),
+        headers: Headers {
+            underscores: Underscores::Drop,
+        },
+        endpoints: vec![
+            endpoint("official-account", "/wechat", token.clone(), Scheme::Plain),
+            endpoint("wecom", "/wecom", token, encrypted),
+        ],
+        domain_files: BTreeMap::from([(
+            DOMAIN_FILE.0.to_owned(),
+            Bytes::from_static(DOMAIN_FILE.1.as_bytes()),
+        )]),
+    })
+}
+
+fn endpoint(name: &str, path: &str, token: Token, scheme: Scheme) -> Endpoint {
+    Endpoint {
+        name: name.to_owned(),
+        host: None,
+        path: path.to_owned(),
+        credentials: Credentials {
+            tokens: vec![token],
+            scheme,
+        },
+        timestamp_window: None,
+    }
+}
+
+fn certificate() -> Result<Certificate, DemoError> {
+    let signing_key = KeyPair::generate().map_err(DemoError::Certificate)?;
+    let params =
+        CertificateParams::new(NAMES.map(str::to_owned)).map_err(DemoError::Certificate)?;
+    let certificate = params
+        .self_signed(&signing_key)
+        .map_err(DemoError::Certificate)?;
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
+    let certified = CertifiedKey::from_der(
+        vec![certificate.der().clone()],
+        key,
+        &aws_lc_rs::default_provider(),
+    )
+    .map_err(DemoError::Key)?;
+    Ok(Certificate {
+        name: "demo".to_owned(),
+        names: vec!["localhost".to_owned()],
+        not_after: params.not_after.unix_timestamp(),
+        chain_length: 1,
+        is_self_issued: true,
+        key: Arc::new(certified),
+    })
+}
+
+fn guide(listen: &Listen, token: &Token, key: &AesKey) -> Result<String, DemoError> {
+    let first = |addresses: &[SocketAddr]| addresses.first().copied().ok_or(DemoError::Credentials);
+    let (https, http) = (first(&listen.https)?, first(&listen.http)?);
+    let admin = listen.admin.ok_or(DemoError::Credentials)?;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+        .to_string();
+    let plain = signature::sign(token, &[&now, NONCE]);
+    let sealed = envelope::seal(
+        key,
+        *b"wxgate-demo-16by",
+        ECHO.as_bytes(),
+        RECEIVE_ID.as_bytes(),
+    );
+    let encrypted = signature::sign(token, &[&now, NONCE, &sealed]);
+    let sealed = utf8_percent_encode(&sealed, NON_ALPHANUMERIC);
+    let forged = "0000000000000000000000000000000000000000";
+    let plain_url = |signature: &str| {
+        format!(
+            "https://{https}/wechat?signature={signature}&echostr={ECHO}&timestamp={now}&nonce={NONCE}"
+        )
+    };
+    let encrypted_url = |signature: &str| {
+        format!(
+            "https://{https}/wecom?msg_signature={signature}&timestamp={now}&nonce={NONCE}&echostr={sealed}"
+        )
+    };
+    Ok(format!(
+        "wxgate demo. Paste these into another terminal; Ctrl-C ends it.\n
+# 公众号 / official account: a good verification answers {ECHO}, a forged one 403
+curl -ik '{}'\ncurl -ik '{}'\n
+# 企业微信 / WeCom: the answer is the decrypted echostr, {ECHO} again; a forged one 403
+curl -ik '{}'\ncurl -ik '{}'\n
+# the same over plain HTTP/1.0, as WeChat itself asks
+curl -i0 '{}'\n
+# anything else is streamed to the backend, line by line
+curl -iNk 'https://{https}/stream'\ncurl -ik -d 'a=1' 'https://{https}/any/path?q=1'\n
+# a domain file; and a redirect to https
+curl -i 'http://{http}/{}'\ncurl -i 'http://{http}/any/path'\n
+# what was counted
+curl -s 'http://{admin}/metrics' | grep wxgate_verifications_total\n",
+        plain_url(&plain),
+        plain_url(forged),
+        encrypted_url(&encrypted),
+        encrypted_url(forged),
+        plain_url(&plain).replacen(&format!("https://{https}"), &format!("http://{http}"), 1),
+        DOMAIN_FILE.0,
+    ))
+}

@@ -1,0 +1,6 @@
+//! The commands that are not the server.
+
+pub mod check;
+pub mod demo;
+pub mod demo_backend;
+pub mod healthcheck;

@@ -1,0 +1,106 @@
+//! Why there is no response from the upstream, whose fault it is, and what the client sees.
+
+use std::io;
+use std::time::Duration;
+
+use http::StatusCode;
+use thiserror::Error;
+
+use crate::observe::labels::UpstreamErrorLabel;
+
+/// A request that got no response head. `Display` says what this layer knows; the cause is in `source()`.
+#[derive(Debug, Error)]
+pub enum ForwardError {
+    /// The name does not resolve.
+    #[error("the upstream's name does not resolve")]
+    Unresolvable(#[source] io::Error),
+    /// Nothing listens at the address or path.
+    #[error("the upstream refuses connections")]
+    Refused(#[source] io::Error),
+    /// Any other failure to connect.
+    #[error("the upstream cannot be reached")]
+    Unreachable(#[source] io::Error),
+    /// Not connected in time.
+    #[error("no connection to the upstream within {0:?}")]
+    ConnectTimeout(Duration),
+    /// The connection ended before a response head.
+    #[error("the upstream closed the connection without a response")]
+    Closed(#[source] Option<hyper::Error>),
+    /// No response head in time.
+    #[error("no response from the upstream within {0:?}")]
+    ResponseTimeout(Duration),
+    /// What came is not an HTTP response.
+    #[error("the upstream's response is malformed")]
+    Malformed(#[source] hyper::Error),
+    /// 101 without having been asked, or for something else.
+    #[error("the upstream switched protocols without being asked")]
+    UnexpectedUpgrade,
+    /// The client broke off while its body was being sent.
+    #[error("the client broke off its request")]
+    ClientBody(#[source] hyper::Error),
+}
+
+/// Whose fault a failed exchange was. Decides the level of the log line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Side {
+    /// The client's.
+    Downstream,
+    /// The backend's.
+    Upstream,
+}
+
+impl ForwardError {
+    /// Whose fault it was.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        match self {
+            Self::ClientBody(_) => Side::Downstream,
+            Self::Unresolvable(_)
+            | Self::Refused(_)
+            | Self::Unreachable(_)
+            | Self::ConnectTimeout(_)
+            | Self::Closed(_)
+            | Self::ResponseTimeout(_)
+            | Self::Malformed(_)
+            | Self::UnexpectedUpgrade => Side::Upstream,
+        }
+    }
+
+    /// What the client sees: 503 where the backend is not there yet or any more by name, 504 where it is too slow,
+    /// 502 for everything else it does.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Unresolvable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Refused(_)
+            | Self::Unreachable(_)
+            | Self::Closed(_)
+            | Self::Malformed(_)
+            | Self::UnexpectedUpgrade => StatusCode::BAD_GATEWAY,
+            Self::ConnectTimeout(_) | Self::ResponseTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::ClientBody(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// The kind under which it is counted.
+    #[must_use]
+    pub fn label(&self) -> UpstreamErrorLabel {
+        match self {
+            Self::Unresolvable(_) => UpstreamErrorLabel::Unresolvable,
+            Self::Refused(_) => UpstreamErrorLabel::Refused,
+            Self::Unreachable(_) => UpstreamErrorLabel::Unreachable,
+            Self::ConnectTimeout(_) => UpstreamErrorLabel::ConnectTimeout,
+            Self::Closed(_) => UpstreamErrorLabel::Closed,
+            Self::ResponseTimeout(_) => UpstreamErrorLabel::ResponseTimeout,
+            Self::Malformed(_) => UpstreamErrorLabel::Malformed,
+            Self::UnexpectedUpgrade => UpstreamErrorLabel::UnexpectedUpgrade,
+            Self::ClientBody(_) => UpstreamErrorLabel::ClientBody,
+        }
+    }
+
+    /// True if the connection turned out to be gone before a response began.
+    #[must_use]
+    pub fn is_dead_connection(&self) -> bool {
+        matches!(self, Self::Closed(_))
+    }
+}

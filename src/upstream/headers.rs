@@ -1,0 +1,208 @@
+//! What changes in a head on its way through: everything else goes on byte for byte.
+
+use std::net::IpAddr;
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::tunnel;
+use crate::config::Underscores;
+
+/// Fields of one connection only, RFC 9110 section 7.6.1. `Proxy-Authorization` passes: it is meant for whoever asked.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("http2-settings"),
+];
+/// Never removed for being named in `Connection`: the request would become another one.
+const ESSENTIAL: [HeaderName; 2] = [HOST, CONTENT_LENGTH];
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+/// Says that a message was checked here, so it never comes from outside.
+const X_WECHAT_VERIFIED: HeaderName = HeaderName::from_static("x-wechat-verified");
+/// Joins log lines of the client's proxy, this one and the backend.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the head of a request is edited by.
+#[derive(Debug)]
+pub struct Origin<'a> {
+    /// The other end of the connection.
+    pub client: IpAddr,
+    /// True if the client is one of `trusted_proxies`, whose forwarding fields are believed.
+    pub is_trusted: bool,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// The request's host, with its port if it has one.
+    pub host: &'a HeaderValue,
+    /// Whether names with `_` pass.
+    pub underscores: Underscores,
+    /// For `X-Request-Id`.
+    pub request_id: &'a HeaderValue,
+    /// True if the request asks for a WebSocket.
+    pub is_upgrade: bool,
+}
+
+/// Makes a request head fit for the upstream.
+pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
+    let headers = &mut parts.headers;
+    let wants_trailers = te_names_trailers(headers);
+    strip_hop_by_hop(headers);
+    if wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    if origin.is_upgrade {
+        headers.insert(UPGRADE, tunnel::websocket());
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    // Answered by this server when the body is first asked for.
+    headers.remove(EXPECT);
+    headers.remove(X_WECHAT_VERIFIED);
+    if origin.underscores == Underscores::Drop {
+        drop_underscores(headers);
+    }
+    join_cookies(headers);
+    headers.insert(HOST, origin.host.clone());
+    headers.insert(X_REQUEST_ID, origin.request_id.clone());
+    set_forwarded(headers, origin);
+}
+
+/// Makes a response head fit for the client. With `is_upgrade` it is a 101 to a request for a WebSocket.
+pub fn edit_response(headers: &mut HeaderMap, is_upgrade: bool) {
+    // The upstream's chunked framing has been read; a length beside it was wrong (RFC 9112 section 6.3).
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
+    strip_hop_by_hop(headers);
+    if is_upgrade {
+        headers.insert(UPGRADE, tunnel::websocket());
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+}
+
+/// True if a `Connection` field has this token.
+#[must_use]
+pub fn connection_names(headers: &HeaderMap, token: &str) -> bool {
+    nominated(headers).any(|name| name.eq_ignore_ascii_case(token))
+}
+
+fn nominated(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+}
+
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let nominated: Vec<HeaderName> = nominated(headers)
+        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+        .filter(|name| !ESSENTIAL.contains(name) && *name != TRAILER)
+        .collect();
+    for name in nominated.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+fn te_names_trailers(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(TE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+}
+
+/// PHP and other CGI heirs read `X_Foo` as `X-Foo`: such a name could stand in for a field that was removed here.
+fn drop_underscores(headers: &mut HeaderMap) {
+    let names: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().contains('_'))
+        .cloned()
+        .collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+/// HTTP/2 clients may send cookies one by one (RFC 9113 section 8.2.3); HTTP/1.1 backends read one field.
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut cookies = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (cookies.next(), cookies.next()) else {
+        return;
+    };
+    let mut joined = first.as_bytes().to_vec();
+    for cookie in std::iter::once(second).chain(cookies) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(cookie.as_bytes());
+    }
+    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+fn set_forwarded(headers: &mut HeaderMap, origin: &Origin<'_>) {
+    let client = origin.client.to_canonical().to_string();
+    if origin.is_trusted {
+        let before = all_values(headers, &X_FORWARDED_FOR);
+        set(
+            headers,
+            X_FORWARDED_FOR,
+            &before.map_or(client.clone(), |before| format!("{before}, {client}")),
+        );
+    } else {
+        headers.remove(FORWARDED);
+        for name in [X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT] {
+            headers.remove(name);
+        }
+        set(headers, X_FORWARDED_FOR, &client);
+    }
+    if !headers.contains_key(X_FORWARDED_PROTO) {
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme));
+    }
+    if !headers.contains_key(X_FORWARDED_HOST) {
+        headers.insert(X_FORWARDED_HOST, origin.host.clone());
+    }
+    if !headers.contains_key(X_FORWARDED_PORT) {
+        set(headers, X_FORWARDED_PORT, port_of(origin));
+    }
+}
+
+/// The port that the client used, which behind a published container port is not the one that is bound here.
+fn port_of<'a>(origin: &'a Origin<'_>) -> &'a str {
+    let host = origin.host.to_str().unwrap_or_default();
+    match host.rsplit_once(':') {
+        Some((_, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => port,
+        _ if origin.scheme == "https" => "443",
+        _ => "80",
+    }
+}
+
+fn all_values(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let values: Vec<&str> = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    (!values.is_empty()).then(|| values.join(", "))
+}
+
+/// `value` is an address, a port or a list of values that were header values before: it always fits.
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

@@ -1,0 +1,184 @@
+//! To the backend and back: one request in, one response out, bodies streaming both ways.
+//!
+//! It knows nothing of WeChat. Each worker has an [`Upstream`] of its own, so nothing here is shared or locked.
+
+pub mod connect;
+pub mod error;
+pub mod headers;
+pub mod pool;
+pub mod request_body;
+pub mod response_body;
+pub mod tunnel;
+
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+
+use crate::config;
+use crate::observe::exchange::Observer;
+use error::ForwardError;
+use pool::{Lease, Pool};
+use request_body::{Progress, RequestBody};
+
+/// A worker's way to the backend.
+#[derive(Debug)]
+pub struct Upstream {
+    config: config::Upstream,
+    pool: Rc<Pool>,
+    observer: Arc<Observer>,
+}
+
+/// A response head, and the connection that its body comes over.
+#[derive(Debug)]
+pub struct Answer {
+    /// As the upstream sent it.
+    pub response: Response<Incoming>,
+    /// To be given back when the body has ended.
+    pub lease: Lease,
+    /// From sending the request to the response head.
+    pub waited: Duration,
+}
+
+/// What became of a request on one connection.
+enum Attempt {
+    Answered(Box<Answer>),
+    /// Nothing was sent: the same request may go out again.
+    Unsent(Box<Request<RequestBody>>),
+    Failed(ForwardError),
+}
+
+impl Upstream {
+    /// No connection yet. Must be called on a runtime that runs local tasks.
+    #[must_use]
+    pub fn new(config: config::Upstream, observer: Arc<Observer>) -> Self {
+        Self {
+            pool: Pool::new(config.idle_timeout, config.max_idle),
+            config,
+            observer,
+        }
+    }
+
+    /// Sends `request` and waits for the response head.
+    ///
+    /// A kept connection may have died unseen. What it did not take is sent again over a new one; what may have
+    /// reached the upstream is sent again only if it has no body and its method is idempotent (RFC 9110 section
+    /// 9.2.2), and only once.
+    ///
+    /// # Errors
+    /// Every way in which there is no response head.
+    pub async fn forward(&self, mut request: Request<RequestBody>) -> Result<Answer, ForwardError> {
+        if let Some(lease) = self.pool.take() {
+            self.observer.metrics.upstream.reused();
+            let copy = is_repeatable(&request).then(|| copy_of(&request));
+            let again = match self.attempt(lease, request).await {
+                Attempt::Answered(answer) => return Ok(*answer),
+                Attempt::Unsent(request) => *request,
+                Attempt::Failed(error) => match copy {
+                    Some(copy) if error.is_dead_connection() => copy,
+                    _ => return Err(error),
+                },
+            };
+            self.observer.metrics.upstream.retried();
+            request = again;
+        }
+        let lease = self.connect().await?;
+        match self.attempt(lease, request).await {
+            Attempt::Answered(answer) => Ok(*answer),
+            Attempt::Unsent(_) => Err(ForwardError::Closed(None)),
+            Attempt::Failed(error) => Err(error),
+        }
+    }
+
+    /// `host:port` as a `Host` field; for requests that name no host.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.config.authority
+    }
+
+    async fn connect(&self) -> Result<Lease, ForwardError> {
+        let began = Instant::now();
+        let connection = connect::connect(&self.config).await?;
+        self.observer.metrics.upstream.connected(began.elapsed());
+        Ok(self.pool.lease(connection))
+    }
+
+    async fn attempt(&self, mut lease: Lease, request: Request<RequestBody>) -> Attempt {
+        let limit = self.config.response_timeout;
+        let began = Instant::now();
+        let progress = request.body().progress();
+        let sending = lease.send(request);
+        match answered_in(limit, sending, &progress).await {
+            Some(Ok(response)) => {
+                let waited = began.elapsed();
+                self.observer.metrics.upstream.answered(waited);
+                Attempt::Answered(Box::new(Answer {
+                    response,
+                    lease,
+                    waited,
+                }))
+            }
+            Some(Err(failed)) => failure(failed, &progress),
+            None => Attempt::Failed(ForwardError::ResponseTimeout(limit)),
+        }
+    }
+}
+
+fn failure(mut failed: TrySendError<Request<RequestBody>>, progress: &Progress) -> Attempt {
+    if let Some(request) = failed.take_message() {
+        return Attempt::Unsent(Box::new(request));
+    }
+    let error = failed.into_error();
+    Attempt::Failed(if progress.has_failed() {
+        ForwardError::ClientBody(error)
+    } else if error.is_parse() {
+        ForwardError::Malformed(error)
+    } else {
+        ForwardError::Closed(Some(error))
+    })
+}
+
+/// Waits for a response head; `None` after `limit` without one. A request body that still moves restarts the limit: a
+/// long upload is not a slow answer.
+async fn answered_in<F: Future>(
+    limit: Duration,
+    sending: F,
+    progress: &Progress,
+) -> Option<F::Output> {
+    let mut sending = pin!(sending);
+    loop {
+        let deadline = progress.moved_at() + limit;
+        match tokio::time::timeout_at(deadline.into(), sending.as_mut()).await {
+            Ok(output) => return Some(output),
+            Err(_) if progress.moved_at() + limit > deadline => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+fn is_repeatable(request: &Request<RequestBody>) -> bool {
+    request.body().is_absent()
+        && matches!(
+            *request.method(),
+            Method::GET
+                | Method::HEAD
+                | Method::OPTIONS
+                | Method::PUT
+                | Method::DELETE
+                | Method::TRACE
+        )
+}
+
+/// Only for requests without a body.
+fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
+    let mut copy = Request::new(RequestBody::absent());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    copy
+}

@@ -1,0 +1,182 @@
+//! One worker: a thread with its own runtime, sockets and upstream connections.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::net::TcpStream;
+use tokio_util::task::TaskTracker;
+
+use crate::config;
+use crate::edge::connection::Connections;
+use crate::edge::handshake::Handshakes;
+use crate::edge::{Handler, listener};
+use crate::gateway::body::Body;
+use crate::gateway::client::Client;
+use crate::gateway::handler::Gateway;
+use crate::gateway::snapshot::Snapshot;
+use crate::lifecycle::drain::Drain;
+use crate::observe::exchange::Observer;
+use crate::observe::labels::ListenerLabel;
+use crate::upstream::Upstream;
+use crate::upstream::tunnel::Tunnels;
+
+/// What all workers have in common.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Certificates and versions.
+    pub handshakes: Handshakes,
+    /// Longest wait for a request head.
+    pub head_timeout: Duration,
+    /// The current live settings.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// Where the backend is.
+    pub upstream: config::Upstream,
+    /// Metrics and access log.
+    pub observer: Arc<Observer>,
+    /// When to stop.
+    pub drain: Drain,
+}
+
+/// A worker's own sockets, one on every address.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// For TLS.
+    pub https: Vec<StdListener>,
+    /// For clear text.
+    pub http: Vec<StdListener>,
+}
+
+/// A worker.
+#[derive(Debug)]
+pub struct Worker {
+    shared: Shared,
+    connections: Connections<Rc<Gateway>>,
+    tracker: TaskTracker,
+}
+
+impl Handler for Rc<Gateway> {
+    type Body = Body;
+
+    async fn handle(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
+        Gateway::handle(self, request, client).await
+    }
+}
+
+impl Worker {
+    /// Must be called on the worker's own runtime.
+    #[must_use]
+    pub fn new(shared: Shared) -> Self {
+        let tracker = TaskTracker::new();
+        let observer = &shared.observer;
+        let tunnels = Tunnels {
+            tracker: tracker.clone(),
+            drain: shared.drain.clone(),
+            observer: Arc::clone(observer),
+        };
+        let gateway = Gateway::new(
+            Arc::clone(&shared.snapshot),
+            Upstream::new(shared.upstream.clone(), Arc::clone(observer)),
+            tunnels,
+            Arc::clone(observer),
+            shared.drain.clone(),
+        );
+        let connections = Connections {
+            handler: Rc::new(gateway),
+            observer: Arc::clone(observer),
+            drain: shared.drain.clone(),
+            head_timeout: shared.head_timeout,
+        };
+        Self {
+            shared,
+            connections,
+            tracker,
+        }
+    }
+
+    /// Serves until the drain closes listeners and the last exchange and tunnel has ended, or the drain is forced.
+    pub async fn run(self: Rc<Self>, sockets: Sockets) {
+        let https = sockets
+            .https
+            .into_iter()
+            .map(|socket| (ListenerLabel::Https, socket));
+        let http = sockets
+            .http
+            .into_iter()
+            .map(|socket| (ListenerLabel::Http, socket));
+        let mut loops = tokio::task::JoinSet::new();
+        for (label, socket) in https.chain(http) {
+            let worker = Rc::clone(&self);
+            loops.spawn_local(async move { worker.accept(label, socket).await });
+        }
+        while let Some(ended) = loops.join_next().await {
+            if let Ok(Err(error)) = ended {
+                tracing::error!(%error, "a listener ended");
+            }
+        }
+        self.tracker.close();
+        tokio::select! {
+            () = self.tracker.wait() => {}
+            () = self.shared.drain.forced() => {}
+        }
+    }
+
+    async fn accept(self: Rc<Self>, label: ListenerLabel, socket: StdListener) -> io::Result<()> {
+        let serve = |stream, peer| {
+            let worker = Rc::clone(&self);
+            self.tracker
+                .spawn_local(async move { worker.serve(label, stream, peer).await });
+        };
+        let failed = |error: &io::Error| {
+            self.shared.observer.metrics.connection.accept_failed();
+            tracing::warn!(%error, "a connection could not be accepted");
+        };
+        listener::accept(socket, &self.shared.drain, serve, failed).await
+    }
+
+    async fn serve(&self, listener: ListenerLabel, stream: TcpStream, peer: SocketAddr) {
+        let metrics = &self.shared.observer.metrics;
+        let _open = Open::count(&self.shared.observer, listener);
+        // Responses go out when they are ready; a socket that cannot say so still works.
+        let _ = stream.set_nodelay(true);
+        let client = Client {
+            address: peer,
+            listener,
+            tls: None,
+        };
+        match listener {
+            ListenerLabel::Http => self.connections.serve_h1(stream, client).await,
+            ListenerLabel::Https => {
+                // Boxed, so that what a handshake needs is given back when it is over.
+                let handshake = Box::pin(self.shared.handshakes.accept(stream, peer, metrics));
+                if let Some(stream) = handshake.await {
+                    self.connections.serve_tls(stream, client).await;
+                }
+            }
+        }
+    }
+}
+
+/// Counts a connection as open until it is dropped, also by a panic.
+struct Open<'a> {
+    observer: &'a Observer,
+    listener: ListenerLabel,
+}
+
+impl<'a> Open<'a> {
+    fn count(observer: &'a Observer, listener: ListenerLabel) -> Self {
+        observer.metrics.connection.opened(listener);
+        Self { observer, listener }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.observer.metrics.connection.closed(self.listener);
+    }
+}

@@ -1,0 +1,317 @@
+//! Which room may name which: the picture in `docs/architecture.md`, held by a test.
+//!
+//! A file or an arrow that is not in these tables fails, so that neither can go stale.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Each room, and the rooms that it may name.
+const ARROWS: [(&str, &[&str]); 12] = [
+    (
+        "main",
+        &["app", "cli", "config", "lifecycle", "observe", "tools"],
+    ),
+    ("lib", &[]),
+    ("cli", &["config"]),
+    (
+        "app",
+        &[
+            "config",
+            "edge",
+            "gateway",
+            "lifecycle",
+            "observe",
+            "worker",
+        ],
+    ),
+    (
+        "worker",
+        &[
+            "config",
+            "edge",
+            "gateway",
+            "lifecycle",
+            "observe",
+            "upstream",
+        ],
+    ),
+    // Of the gateway only `client`: the facts that it hands over with each request.
+    ("edge", &["config", "gateway", "lifecycle", "observe"]),
+    (
+        "gateway",
+        &["config", "lifecycle", "observe", "upstream", "wechat"],
+    ),
+    ("upstream", &["config", "lifecycle", "observe"]),
+    ("lifecycle", &[]),
+    ("observe", &["config", "wechat"]),
+    ("tools", &["cli", "config", "wechat"]),
+    ("config", &["wechat"]),
+];
+
+/// Words that a room must not have: what it is kept free of.
+const BANNED: [(&str, &[&str]); 4] = [
+    (
+        "wechat",
+        &[
+            "tokio",
+            "hyper",
+            "rustls",
+            "http::",
+            "tracing",
+            "SystemTime",
+            "std::fs",
+            "std::net",
+            "crate::",
+        ],
+    ),
+    (
+        "gateway",
+        &[
+            "tokio::",
+            "rustls",
+            "std::fs",
+            "std::net::Tcp",
+            "tokio_rustls",
+        ],
+    ),
+    ("upstream", &["wechat::", "rustls"]),
+    ("edge", &["wechat::", "upstream::"]),
+];
+
+/// Every file of the program, by room.
+const FILES: &[&str] = &[
+    "app.rs",
+    "cli.rs",
+    "config/certificate.rs",
+    "config/config_error.rs",
+    "config/defaults.rs",
+    "config/duration.rs",
+    "config/env.rs",
+    "config/fault.rs",
+    "config/file.rs",
+    "config/layers.rs",
+    "config/mod.rs",
+    "config/overrides.rs",
+    "config/place.rs",
+    "config/repeats.rs",
+    "config/secret.rs",
+    "config/settings/credentials.rs",
+    "config/settings/domain_files.rs",
+    "config/settings/endpoint.rs",
+    "config/settings/headers.rs",
+    "config/settings/http.rs",
+    "config/settings/listen.rs",
+    "config/settings/log.rs",
+    "config/settings/mod.rs",
+    "config/settings/process.rs",
+    "config/settings/tests.rs",
+    "config/settings/timeouts.rs",
+    "config/settings/tls.rs",
+    "config/settings/trusted_proxies.rs",
+    "config/settings/upstream.rs",
+    "config/spelling.rs",
+    "config/trial.rs",
+    "config/yaml.rs",
+    "edge/connection.rs",
+    "edge/first_flight.rs",
+    "edge/handshake.rs",
+    "edge/listener.rs",
+    "edge/mod.rs",
+    "edge/tls.rs",
+    "gateway/body.rs",
+    "gateway/client.rs",
+    "gateway/forward.rs",
+    "gateway/handler.rs",
+    "gateway/host.rs",
+    "gateway/hygiene.rs",
+    "gateway/mod.rs",
+    "gateway/request_id.rs",
+    "gateway/respond.rs",
+    "gateway/route.rs",
+    "gateway/snapshot.rs",
+    "gateway/verification.rs",
+    "lib.rs",
+    "lifecycle/drain.rs",
+    "lifecycle/mod.rs",
+    "lifecycle/signals.rs",
+    "main.rs",
+    "observe/access_log.rs",
+    "observe/admin.rs",
+    "observe/exchange.rs",
+    "observe/labels.rs",
+    "observe/log.rs",
+    "observe/metrics/connection.rs",
+    "observe/metrics/family.rs",
+    "observe/metrics/mod.rs",
+    "observe/metrics/process.rs",
+    "observe/metrics/request.rs",
+    "observe/metrics/upstream.rs",
+    "observe/metrics/verification.rs",
+    "observe/mod.rs",
+    "observe/redact.rs",
+    "observe/sink.rs",
+    "tools/check.rs",
+    "tools/demo.rs",
+    "tools/demo_backend.rs",
+    "tools/healthcheck.rs",
+    "tools/mod.rs",
+    "upstream/connect.rs",
+    "upstream/error.rs",
+    "upstream/headers.rs",
+    "upstream/mod.rs",
+    "upstream/pool.rs",
+    "upstream/request_body.rs",
+    "upstream/response_body.rs",
+    "upstream/tunnel.rs",
+    "wechat/envelope.rs",
+    "wechat/key.rs",
+    "wechat/mod.rs",
+    "wechat/query.rs",
+    "wechat/rejection.rs",
+    "wechat/signature.rs",
+    "wechat/tests.rs",
+    "wechat/token.rs",
+    "wechat/vectors.rs",
+    "worker.rs",
+];
+
+/// Most lines of code in one file, its tests aside: more are two concepts.
+const LONGEST_FILE: usize = 300;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn sources() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path
+                    .strip_prefix(root())
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned();
+                found.insert(name, std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// The code of a file: without comments, and without the tests at its end.
+fn code(name: &str, source: &str) -> String {
+    if name.ends_with("tests.rs") || ["wechat/vectors.rs", "config/trial.rs"].contains(&name) {
+        return String::new();
+    }
+    let production = source.split("#[cfg(test)]\nmod tests").next().unwrap();
+    let lines = production
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn room(name: &str) -> &str {
+    name.split(['/', '.']).next().unwrap()
+}
+
+/// The rooms that `crate::…` and `wxgate::…` paths name.
+fn named(code: &str) -> BTreeSet<String> {
+    ["crate::", "wxgate::"]
+        .iter()
+        .flat_map(|prefix| code.split(prefix).skip(1))
+        .flat_map(|rest| {
+            let listed = rest
+                .strip_prefix('{')
+                .and_then(|rest| rest.split('}').next());
+            listed
+                .unwrap_or(rest)
+                .split(if listed.is_some() { ',' } else { '\0' })
+        })
+        .map(|path| {
+            path.trim()
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .collect()
+        })
+        .collect()
+}
+
+#[test]
+fn every_file_of_the_program_is_in_the_table() {
+    let found: BTreeSet<String> = sources().into_keys().collect();
+    let listed: BTreeSet<String> = FILES.iter().copied().map(str::to_owned).collect();
+    assert_eq!(
+        found.difference(&listed).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "not in the table"
+    );
+    assert_eq!(
+        listed.difference(&found).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "no longer there"
+    );
+}
+
+#[test]
+fn no_room_names_one_that_it_may_not() {
+    let arrows: BTreeMap<_, _> = ARROWS.into_iter().collect();
+    let mut seen = 0;
+    for (name, source) in sources() {
+        let own = room(&name);
+        let allowed = arrows.get(own).copied().unwrap_or_default();
+        for other in named(&code(&name, &source)) {
+            seen += 1;
+            assert!(
+                other == own || allowed.contains(&other.as_str()),
+                "{name} names {other}"
+            );
+        }
+    }
+    assert!(seen > 50, "only {seen} arrows: the scan sees nothing");
+}
+
+#[test]
+fn every_allowed_arrow_is_used() {
+    let sources = sources();
+    for (from, allowed) in ARROWS {
+        let named: BTreeSet<String> = sources
+            .iter()
+            .filter(|(name, _)| room(name) == from)
+            .flat_map(|(name, source)| named(&code(name, source)))
+            .collect();
+        for to in allowed {
+            assert!(named.contains(*to), "{from} no longer names {to}");
+        }
+    }
+}
+
+#[test]
+fn rooms_are_free_of_what_they_must_not_know() {
+    for (name, source) in sources() {
+        let banned = BANNED.iter().find(|(banned, _)| *banned == room(&name));
+        for word in banned.map_or(&[][..], |(_, words)| words) {
+            assert!(!code(&name, &source).contains(word), "{name} has {word}");
+        }
+    }
+}
+
+#[test]
+fn no_file_is_too_long_and_each_says_what_it_is_for() {
+    for (name, source) in sources() {
+        let lines = code(&name, &source)
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .count();
+        assert!(lines <= LONGEST_FILE, "{name} has {lines} lines of code");
+        assert!(
+            source.starts_with("//!") || name.ends_with("tests.rs"),
+            "{name} has no header"
+        );
+    }
+}

@@ -1,0 +1,17 @@
+// A WebSocket echo on /ws of a server: messages come back with their type; the text "close CODE REASON" closes so.
+'use strict';
+const { WebSocketServer } = require('ws');
+
+function echoWebSockets(server) {
+  const sockets = new WebSocketServer({ server, path: '/ws', maxPayload: 0 });
+  sockets.on('connection', (socket) => {
+    socket.on('error', (error) => console.error(error));
+    socket.on('message', (data, binary) => {
+      const close = binary ? null : /^close (\d{4}) (.*)$/.exec(data.toString());
+      if (close) socket.close(Number(close[1]), close[2]);
+      else socket.send(data, { binary });
+    });
+  });
+}
+
+module.exports = { echoWebSockets };

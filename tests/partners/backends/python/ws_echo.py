@@ -1,0 +1,25 @@
+"""A WebSocket echo by websockets: messages come back with their type; the text "close CODE REASON" closes so."""
+
+import asyncio
+import re
+
+from websockets.asyncio.server import serve
+
+
+async def echo(socket):
+    async for message in socket:
+        close = re.fullmatch(r"close (\d{4}) (.*)", message) if isinstance(message, str) else None
+        if close:
+            await socket.close(int(close[1]), close[2])
+        else:
+            await socket.send(message)
+
+
+async def main():
+    async with serve(echo, "127.0.0.1", 0, max_size=None) as server:
+        host, port = server.sockets[0].getsockname()
+        print(f"listening tcp {host}:{port}", flush=True)
+        await server.serve_forever()
+
+
+asyncio.run(main())

@@ -1,0 +1,1 @@
+"""The checks of selfcheck, a module for each kind of partner."""

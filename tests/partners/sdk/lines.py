@@ -1,0 +1,33 @@
+"""The line protocol of the SDK drivers: one JSON request a line on stdin, one JSON answer a line on stdout."""
+
+import base64
+import json
+import re
+import sys
+
+
+def drive(encrypted, plain, opened):
+    """Serves until stdin ends.  A fault of the SDK becomes {"error": ...}."""
+    operations = {"encrypted": encrypted, "plain": plain, "open": opened}
+    for line in sys.stdin:
+        try:
+            case = json.loads(line)
+            answer = operations[case["op"]](case)
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer, ensure_ascii=False), flush=True)
+
+
+def frame(xml):
+    """The envelope and its signature out of the SDK's encrypted message."""
+    envelope = re.search(r"<Encrypt><!\[CDATA\[(.*?)\]\]></Encrypt>", xml)[1]
+    signature = re.search(r"<MsgSignature><!\[CDATA\[(.*?)\]\]></MsgSignature>", xml)[1]
+    return {"echostr": envelope, "msg_signature": signature}
+
+
+def key_bytes(key):
+    return base64.b64decode(key + "=")
+
+
+def text(message):
+    return message.decode() if isinstance(message, bytes) else message
