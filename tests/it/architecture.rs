@@ -169,9 +169,9 @@ const FILES: &[&str] = &[
     "wechat/query.rs",
     "wechat/rejection.rs",
     "wechat/signature.rs",
-    "wechat/tests.rs",
     "wechat/token.rs",
     "wechat/vectors.rs",
+    "wechat/verify.rs",
     "worker.rs",
 ];
 
