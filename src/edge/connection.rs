@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio_rustls::server::TlsStream;
 
 use super::Handler;
@@ -37,6 +39,10 @@ const H2_SEND_BUFFER: usize = 128 * 1024;
 const H2_HEADER_LIST: u32 = 32 * 1024;
 /// How often a silent HTTP/2 client is asked for a sign of life, and how long it has to give one.
 const H2_PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
+
+/// How long a connection may still begin a request when the drain closes. Its client may have sent one already, or
+/// have connected just now: closing at once would lose what is on the wire.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// What every connection of a worker needs.
 #[derive(Clone, Debug)]
@@ -72,22 +78,26 @@ impl<H: Handler> Connections<H> {
         io: I,
         client: Client,
     ) {
-        let service = service_fn(|request| self.answer(request, client));
+        let begun = Notify::new();
+        let service = service_fn(|request| self.answer(request, client, &begun));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.head_timeout)
             .max_buf_size(H1_BUFFER)
             .serve_connection(TokioIo::new(io), service)
             .with_upgrades();
-        self.drive(connection, |connection| connection.graceful_shutdown())
-            .await;
+        self.drive(connection, &begun, |connection| {
+            connection.graceful_shutdown()
+        })
+        .await;
     }
 
     async fn serve_h2<I: AsyncRead + AsyncWrite + Unpin + 'static>(&self, io: I, client: Client) {
-        let this = self.clone();
+        let begun = Rc::new(Notify::new());
+        let (this, begun_here) = (self.clone(), Rc::clone(&begun));
         let service = service_fn(move |request| {
-            let this = this.clone();
-            async move { this.answer(request, client).await }
+            let (this, begun) = (this.clone(), Rc::clone(&begun_here));
+            async move { this.answer(request, client, &begun).await }
         });
         let connection = http2::Builder::new(OnThisThread)
             .timer(TokioTimer::new())
@@ -99,27 +109,39 @@ impl<H: Handler> Connections<H> {
             .max_send_buf_size(H2_SEND_BUFFER)
             .max_header_list_size(H2_HEADER_LIST)
             .serve_connection(TokioIo::new(io), service);
-        self.drive(connection, |connection| connection.graceful_shutdown())
-            .await;
+        self.drive(connection, &begun, |connection| {
+            connection.graceful_shutdown()
+        })
+        .await;
     }
 
     async fn answer(
         &self,
         request: Request<Incoming>,
         client: Client,
+        begun: &Notify,
     ) -> Result<http::Response<H::Body>, Infallible> {
+        if self.drain.is_draining() {
+            begun.notify_waiters();
+        }
         Ok(self.handler.handle(request, client).await)
     }
 
-    /// Runs a connection to its end; asks it to finish when the drain closes, drops it when the drain is forced.
-    async fn drive<C>(&self, connection: C, finish: impl Fn(Pin<&mut C>))
+    /// Runs a connection to its end. When the drain closes it may take one more request, and finishes; when the drain
+    /// is forced it is dropped.
+    async fn drive<C>(&self, connection: C, begun: &Notify, finish: impl Fn(Pin<&mut C>))
     where
         C: Future<Output = hyper::Result<()>>,
     {
         let mut connection = pin!(connection);
+        let closing = async {
+            self.drain.closing().await;
+            // A request that begins now is answered with `Connection: close`.
+            let _ = tokio::time::timeout(LINGER, begun.notified()).await;
+        };
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = self.drain.closing() => {
+            () = closing => {
                 finish(connection.as_mut());
                 tokio::select! {
                     ended = connection => ended,

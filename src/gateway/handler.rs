@@ -185,7 +185,7 @@ impl Gateway {
                 exchange,
             );
         }
-        let Some(client) = upgrade.filter(|_| tunnel::names_websocket(response.headers())) else {
+        let Some(client) = upgrade.filter(|_| headers::names_websocket(response.headers())) else {
             return failed(&ForwardError::UnexpectedUpgrade, tail, exchange);
         };
         self.tunnels

@@ -9,7 +9,6 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::tunnel;
 use crate::config::Underscores;
 
 /// Fields of one connection only, RFC 9110 section 7.6.1. `Proxy-Authorization` passes: it is meant for whoever asked.
@@ -25,6 +24,10 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 ];
 /// Never removed for being named in `Connection`: the request would become another one.
 const ESSENTIAL: [HeaderName; 2] = [HOST, CONTENT_LENGTH];
+
+/// The one protocol that a connection may switch to: anything else, h2c first of all, would pass requests around every
+/// check.
+const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -64,7 +67,7 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     if origin.is_upgrade {
-        headers.insert(UPGRADE, tunnel::websocket());
+        headers.insert(UPGRADE, WEBSOCKET);
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
     // Answered by this server when the body is first asked for.
@@ -87,9 +90,18 @@ pub fn edit_response(headers: &mut HeaderMap, is_upgrade: bool) {
     }
     strip_hop_by_hop(headers);
     if is_upgrade {
-        headers.insert(UPGRADE, tunnel::websocket());
+        headers.insert(UPGRADE, WEBSOCKET);
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
+}
+
+/// True if the one `Upgrade` field names WebSocket alone.
+#[must_use]
+pub fn names_websocket(headers: &HeaderMap) -> bool {
+    let mut fields = headers.get_all(UPGRADE).iter();
+    let is_websocket =
+        |field: &HeaderValue| field.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes());
+    fields.next().is_some_and(is_websocket) && fields.next().is_none()
 }
 
 /// True if a `Connection` field has this token.

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::UPGRADE;
-use http::{HeaderMap, HeaderValue, Method, Request, Version};
+use http::{Method, Request, Version};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncWriteExt, copy_bidirectional_with_sizes};
 use tokio_util::task::TaskTracker;
 
+use super::headers;
 use super::pool::Lease;
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::Observer;
@@ -22,8 +22,6 @@ const BUFFER: usize = 16 * 1024;
 const HANDOVER: Duration = Duration::from_secs(10);
 /// Longest time for the goodbye to both sides.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// The one protocol that is let through: anything else, h2c first of all, would pass requests around every check.
-const WEBSOCKET: &str = "websocket";
 
 /// A worker's tunnels.
 #[derive(Debug)]
@@ -43,24 +41,9 @@ pub struct Tunnels {
 pub fn wanted<B>(request: &mut Request<B>) -> Option<OnUpgrade> {
     let is_wanted = request.version() == Version::HTTP_11
         && *request.method() == Method::GET
-        && names_websocket(request.headers())
-        && super::headers::connection_names(request.headers(), "upgrade");
+        && headers::names_websocket(request.headers())
+        && headers::connection_names(request.headers(), "upgrade");
     is_wanted.then(|| hyper::upgrade::on(request))
-}
-
-/// True if the one `Upgrade` field names WebSocket alone.
-#[must_use]
-pub fn names_websocket(headers: &HeaderMap) -> bool {
-    let mut fields = headers.get_all(UPGRADE).iter();
-    let is_websocket =
-        |field: &HeaderValue| field.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes());
-    fields.next().is_some_and(is_websocket) && fields.next().is_none()
-}
-
-/// The field's value on both sides.
-#[must_use]
-pub fn websocket() -> HeaderValue {
-    HeaderValue::from_static(WEBSOCKET)
 }
 
 impl Tunnels {

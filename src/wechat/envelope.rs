@@ -43,7 +43,7 @@ const PADDED_TO: usize = 32;
 pub struct Opened {
     /// The echostr to answer, or the message; arbitrary bytes, possibly none.
     pub message: Vec<u8>,
-    /// Whom it is for: an AppID, CorpID or SuiteID, or nothing; arbitrary bytes.
+    /// Whom it is for: the id of an app, a corp or a suite, or nothing; arbitrary bytes.
     pub receive_id: Vec<u8>,
 }
 

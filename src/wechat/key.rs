@@ -1,4 +1,4 @@
-//! The AES key that a console hands out as an EncodingAESKey.
+//! The AES key that a console hands out as an `EncodingAESKey`.
 //!
 //! ```text
 //! 43 characters × 6 bits = 258 bits = 32 bytes + 2 surplus bits
@@ -19,7 +19,7 @@ use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// Length of an EncodingAESKey in characters.
+/// Length of an `EncodingAESKey` in characters.
 const CHARACTERS: usize = 43;
 
 /// Drops the surplus bits instead of refusing them.
@@ -33,12 +33,12 @@ const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
 /// The 32 bytes of an AES-256 key, wiped from memory when dropped.
 ///
 /// `Debug` prints `AesKey(***)`. Keys are compared by their bytes, in constant time: two different
-/// EncodingAESKeys may be equal.
+/// `EncodingAESKey`s may be equal.
 #[derive(Clone)]
 pub struct AesKey(Zeroizing<[u8; 32]>);
 
 impl AesKey {
-    /// Takes an EncodingAESKey as the console shows it: 43 characters of the standard base64
+    /// Takes an `EncodingAESKey` as the console shows it: 43 characters of the standard base64
     /// alphabet, without "=". Consoles use letters and digits only; "+" and "/" are tolerated.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl PartialEq for AesKey {
 
 impl Eq for AesKey {}
 
-/// What makes a text no EncodingAESKey. `Display` completes the sentence "the key …".
+/// What makes a text no `EncodingAESKey`. `Display` completes the sentence "the key …".
 ///
 /// Positions count characters from 1.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]

@@ -83,7 +83,7 @@ impl Credentials {
 pub enum Scheme {
     /// `signature` only, the echostr is answered as sent: an official account without a key.
     Plain,
-    /// `msg_signature` only, the echostr is opened: WeCom.
+    /// `msg_signature` only, the echostr is opened: 企业微信.
     Encrypted(Envelopes),
     /// `msg_signature` where there is one, else `signature`: an official account with a key, whose
     /// verifications are plain in every mode that is known.

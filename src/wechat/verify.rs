@@ -94,19 +94,12 @@ impl Repair {
     fn apply(self, value: &str) -> Option<Cow<'_, str>> {
         match self {
             Self::None => None,
-            Self::PlusRestored => value.contains(' ').then(|| value.replace(' ', "+").into()),
-            // What is no UTF-8 after a second decoding was not encoded twice.
-            Self::DecodedAgain if value.contains('%') => {
-                percent_decode_str(value).decode_utf8().ok()
-            }
-            Self::DecodedAgain => None,
+            Self::PlusRestored => plus_restored(value).map(Cow::Owned),
+            Self::DecodedAgain => decoded_again(value),
             Self::DecodedAgainPlusRestored => {
-                let decoded = Self::DecodedAgain.apply(value)?;
-                // A value without "+" was encoded twice all the same.
-                if decoded.contains(' ') {
-                    return Some(decoded.replace(' ', "+").into());
-                }
-                Some(decoded)
+                let decoded = decoded_again(value)?;
+                // A value that never had a "+" was encoded twice all the same.
+                Some(plus_restored(&decoded).map_or(decoded, Cow::Owned))
             }
         }
     }
@@ -235,6 +228,18 @@ fn find_signer<'v>(
         }
     }
     Err(Rejection::SignatureMismatch)
+}
+
+fn plus_restored(value: &str) -> Option<String> {
+    value.contains(' ').then(|| value.replace(' ', "+"))
+}
+
+fn decoded_again(value: &str) -> Option<Cow<'_, str>> {
+    if !value.contains('%') {
+        return None;
+    }
+    // What is no UTF-8 now was not encoded twice.
+    percent_decode_str(value).decode_utf8().ok()
 }
 
 fn check_age(timestamp: &str, clock: Clock) -> Result<(), Rejection> {
@@ -445,76 +450,83 @@ mod tests {
         assert_eq!(seen, 18);
     }
 
-    #[test]
-    fn the_configured_scheme_decides_which_signature_is_taken() {
-        let sent = Sent::new("one");
-        let (good, signature) = (&sent.msg_signature, &sent.signature);
-        let (wrong, ours) = ("0".repeat(40), envelopes(&[ONE_KEY], &["ww1"]));
+    /// What an endpoint of each scheme makes of the same request: plain, encrypted, either.
+    fn ask_each(query: &str) -> [Result<String, Rejection>; 3] {
+        let ours = envelopes(&[ONE_KEY], &["ww1"]);
         let schemes = [
             Scheme::Plain,
             Scheme::Encrypted(ours.clone()),
             Scheme::Either(ours),
-        ]
-        .map(|scheme| credentials(&["one"], scheme));
+        ];
+        schemes.map(|scheme| {
+            let verified = ask(&credentials(&["one"], scheme), query)?;
+            Ok(String::from_utf8(verified.echo).unwrap())
+        })
+    }
+
+    #[test]
+    fn the_scheme_decides_which_signature_is_taken() {
+        let sent = Sent::new("one");
+        let msg = format!("msg_signature={}", sent.msg_signature);
+        let plain = format!("signature={}", sent.signature);
+        let both = format!("{plain}&{msg}");
+        let ciphertext = encode(&sent.echostr);
         let opened = Ok("1616140317555161061");
-        let plain = Ok("12345");
-        let (mismatch, mode) = (Err(Rejection::SignatureMismatch), Err(Rejection::WrongMode));
+        let wrong_mode = Err(Rejection::WrongMode);
+        let unsafe_echo = Err(Rejection::MalformedParameter);
+        let table = [
+            (&msg, ciphertext.as_str(), [wrong_mode, opened, opened]),
+            (&plain, "123", [Ok("123"), wrong_mode, Ok("123")]),
+            (&plain, &ciphertext, [unsafe_echo, wrong_mode, unsafe_echo]),
+            (&both, &ciphertext, [unsafe_echo, opened, opened]),
+        ];
+        for (signatures, echostr, expected) in table {
+            let query = sent.query(signatures, echostr);
+            assert_eq!(
+                ask_each(&query),
+                expected.map(|o| o.map(String::from)),
+                "{query}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_signature_is_never_made_up_for_by_a_right_one() {
+        let sent = Sent::new("one");
+        let (msg, plain, wrong) = (&sent.msg_signature, &sent.signature, "0".repeat(40));
+        let ciphertext = encode(&sent.echostr);
+        let mismatch = Err(Rejection::SignatureMismatch);
+        let wrong_mode = Err(Rejection::WrongMode);
         let unsafe_echo = Err(Rejection::MalformedParameter);
         let table = [
             (
-                format!("msg_signature={good}"),
-                true,
-                [mode, opened, opened],
-            ),
-            (
                 format!("msg_signature={wrong}"),
-                true,
-                [mode, mismatch, mismatch],
-            ),
-            (
-                format!("signature={signature}"),
-                false,
-                [plain, mode, plain],
+                ciphertext.as_str(),
+                [wrong_mode, mismatch, mismatch],
             ),
             (
                 format!("signature={wrong}"),
-                false,
-                [mismatch, mode, mismatch],
+                "123",
+                [mismatch, wrong_mode, mismatch],
             ),
             (
-                format!("signature={signature}"),
-                true,
-                [unsafe_echo, mode, unsafe_echo],
+                format!("msg_signature={wrong}&signature={plain}"),
+                "123",
+                [Ok("123"), mismatch, mismatch],
             ),
             (
-                format!("msg_signature={good}&signature={signature}"),
-                true,
-                [unsafe_echo, opened, opened],
-            ),
-            // No fall-back: a good signature does not cover the echostr.
-            (
-                format!("msg_signature={wrong}&signature={signature}"),
-                false,
-                [plain, mismatch, mismatch],
-            ),
-            (
-                format!("msg_signature={good}&signature={wrong}"),
-                true,
+                format!("msg_signature={msg}&signature={wrong}"),
+                &ciphertext,
                 [unsafe_echo, mismatch, mismatch],
             ),
         ];
-        for (signatures, is_encrypted, expected) in table {
-            let echostr = if is_encrypted {
-                encode(&sent.echostr)
-            } else {
-                "12345".into()
-            };
-            let query = sent.query(&signatures, &echostr);
-            for (credentials, expected) in schemes.iter().zip(expected) {
-                let outcome = ask(credentials, &query).map(|verified| verified.echo);
-                let expected = expected.map(|echo| echo.as_bytes().to_vec());
-                assert_eq!(outcome, expected, "{query} {:?}", credentials.scheme);
-            }
+        for (signatures, echostr, expected) in table {
+            let query = sent.query(&signatures, echostr);
+            assert_eq!(
+                ask_each(&query),
+                expected.map(|o| o.map(String::from)),
+                "{query}"
+            );
         }
     }
 
@@ -645,6 +657,18 @@ mod tests {
                 expected
             );
         }
+    }
+
+    /// Values without "+" were left encoded when the others needed both repairs.
+    #[test]
+    fn every_value_is_decoded_again_whether_or_not_it_had_a_plus() {
+        let echostr = Sent::new("one").echostr;
+        let msg = signature::sign(&token("one"), &["100", "a/b", &echostr]);
+        let damaged = encode(&encode(&echostr.replace('+', " ")));
+        let query = format!("msg_signature={msg}&timestamp=100&nonce=a%252Fb&echostr={damaged}");
+        let endpoint = credentials(&["one"], Scheme::Encrypted(envelopes(&[ONE_KEY], &["ww1"])));
+        let repair = ask(&endpoint, &query).map(|verified| verified.repair);
+        assert_eq!(repair, Ok(Repair::DecodedAgainPlusRestored));
     }
 
     #[test]
