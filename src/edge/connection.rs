@@ -87,7 +87,7 @@ impl<H: Handler> Connections<H> {
             .serve_connection(TokioIo::new(io), service)
             .with_upgrades();
         self.drive(connection, &begun, |connection| {
-            connection.graceful_shutdown()
+            connection.graceful_shutdown();
         })
         .await;
     }
@@ -110,7 +110,7 @@ impl<H: Handler> Connections<H> {
             .max_header_list_size(H2_HEADER_LIST)
             .serve_connection(TokioIo::new(io), service);
         self.drive(connection, &begun, |connection| {
-            connection.graceful_shutdown()
+            connection.graceful_shutdown();
         })
         .await;
     }
