@@ -19,9 +19,6 @@ use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// Length of an `EncodingAESKey` in characters.
-const CHARACTERS: usize = 43;
-
 /// Drops the surplus bits instead of refusing them.
 const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -49,8 +46,9 @@ impl AesKey {
         }
         let characters = encoded.len();
         let mut bytes = Zeroizing::new([0; 32]);
+        // Without "=", 32 bytes come out of 43 characters and of no other number.
         match LENIENT_BASE64.decode_slice(encoded, bytes.as_mut_slice()) {
-            Ok(32) if characters == CHARACTERS => Ok(Self(bytes)),
+            Ok(32) => Ok(Self(bytes)),
             _ => Err(KeyError::Length { characters }),
         }
     }

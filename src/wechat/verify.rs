@@ -740,6 +740,23 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_decrypted_outweighs_one_that_did_not_in_any_order() {
+        let vectors = load("negative");
+        let cut = vectors
+            .iter()
+            .find(|vector| vector["id"] == "aes-len-ffffffff");
+        let query = query_of(cut.unwrap());
+        for keys in [[ONE_KEY, OTHER_KEY], [OTHER_KEY, ONE_KEY]] {
+            let endpoint = credentials(&["QDG6eK"], Scheme::Encrypted(envelopes(&keys, &["ww1"])));
+            assert_eq!(
+                ask(&endpoint, &query),
+                Err(Rejection::BadLength),
+                "{keys:?}"
+            );
+        }
+    }
+
+    #[test]
     fn a_window_refuses_old_and_early_timestamps_after_the_signature() {
         let endpoint = credentials(&["one"], Scheme::Plain);
         let check = |timestamp: &str, signer: &str, window| {
