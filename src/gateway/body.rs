@@ -1,6 +1,7 @@
 //! The body of every response, and with it the exchange: both end together.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -8,17 +9,20 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::observe::exchange::Exchange;
 use crate::observe::labels::{AbortLabel, UpstreamErrorLabel};
+use crate::upstream::request_body::Upload;
 use crate::upstream::response_body::ResponseBody;
 
 /// A response body that counts itself.
 #[derive(Debug)]
 pub struct Body {
     content: Content,
+    upload: Option<Rc<Upload>>,
     exchange: Exchange,
 }
 
+/// Where a response body comes from.
 #[derive(Debug)]
-enum Content {
+pub enum Content {
     /// Made here.
     Own(Bytes),
     /// From the upstream.
@@ -26,27 +30,30 @@ enum Content {
 }
 
 impl Body {
-    /// A body made here. Without `is_sent` only its length is told, as for HEAD.
+    /// Without `is_sent` only the length is told, as for HEAD. What `upload` still holds when the response has ended is
+    /// discarded.
     #[must_use]
-    pub fn own(content: Bytes, is_sent: bool, mut exchange: Exchange) -> Self {
-        if content.is_empty() || !is_sent {
-            exchange.complete();
-        }
-        Self {
-            content: Content::Own(content),
+    pub fn new(
+        content: Content,
+        is_sent: bool,
+        exchange: Exchange,
+        upload: Option<Rc<Upload>>,
+    ) -> Self {
+        let mut body = Self {
+            content,
+            upload,
             exchange,
+        };
+        if !is_sent || body.is_end_stream() {
+            body.complete();
         }
+        body
     }
 
-    /// A body that streams. Without `is_sent` only its length is told, as for HEAD.
-    #[must_use]
-    pub fn upstream(content: ResponseBody, is_sent: bool, mut exchange: Exchange) -> Self {
-        if content.is_end_stream() || !is_sent {
-            exchange.complete();
-        }
-        Self {
-            content: Content::Upstream(content),
-            exchange,
+    fn complete(&mut self) {
+        self.exchange.complete();
+        if let Some(upload) = self.upload.take() {
+            upload.discard();
         }
     }
 }
@@ -66,7 +73,7 @@ impl HttpBody for Body {
             Content::Upstream(body) => ready!(Pin::new(body).poll_frame(context)),
         };
         match &frame {
-            None => this.exchange.complete(),
+            None => this.complete(),
             Some(Err(error)) => {
                 tracing::warn!(
                     error = error as &dyn std::error::Error,
@@ -79,7 +86,7 @@ impl HttpBody for Body {
                 this.exchange
                     .sent(frame.data_ref().map_or(0, |data| data.len() as u64));
                 if this.is_end_stream() {
-                    this.exchange.complete();
+                    this.complete();
                 }
             }
         }

@@ -1,12 +1,9 @@
 //! The request that goes to the upstream, made of the one that came in.
 
-use std::cell::Cell;
-use std::rc::Rc;
-
 use http::header::TRANSFER_ENCODING;
+use http::request::Parts;
 use http::{HeaderValue, Request, Uri, Version};
 use http_body::Body;
-use hyper::body::Incoming;
 
 use super::client::Client;
 use super::host::Host;
@@ -29,15 +26,14 @@ pub struct Forwarding<'a> {
     pub request_id: &'a HeaderValue,
 }
 
-/// The same method, path, query, fields and body, over HTTP/1.1. `received` counts the body's bytes.
+/// The same method, path, query, fields and body, over HTTP/1.1.
 #[must_use]
 pub fn upstream_request(
     forwarding: &Forwarding<'_>,
-    request: Request<Incoming>,
+    mut parts: Parts,
+    body: RequestBody,
     is_upgrade: bool,
-    received: Rc<Cell<u64>>,
 ) -> Request<RequestBody> {
-    let (mut parts, incoming) = request.into_parts();
     let host = match forwarding.host {
         Host::Named(host) => host.clone(),
         // HTTP/1.1 must have a host; the upstream's own is the one that it surely knows.
@@ -59,7 +55,6 @@ pub fn upstream_request(
         is_upgrade,
     };
     headers::edit_request(&mut parts, &origin);
-    let body = RequestBody::streaming(incoming, received);
     // For GET and HEAD hyper would send no body at all without being told how it is framed.
     if !body.is_absent() && body.size_hint().exact().is_none() {
         parts

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use http::header::{CONNECTION, USER_AGENT};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::header::USER_AGENT;
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
@@ -14,6 +13,7 @@ use super::body::Body;
 use super::client::Client;
 use super::forward::{self, Forwarding};
 use super::host::Host;
+use super::pending::Pending;
 use super::request_id::RequestIds;
 use super::respond::{self, Own};
 use super::route::{self, Route};
@@ -25,6 +25,7 @@ use crate::observe::labels::{Label, MethodLabel, ProtocolLabel, RouteLabel};
 use crate::observe::redact::{self, Show};
 use crate::upstream::error::{ForwardError, Side};
 use crate::upstream::headers;
+use crate::upstream::request_body::{RequestBody, Upload};
 use crate::upstream::response_body::ResponseBody;
 use crate::upstream::tunnel::{self, Tunnels};
 use crate::upstream::{Answer, Upstream};
@@ -72,9 +73,12 @@ impl Gateway {
         if exchange.is_logged() {
             exchange.log_fields(log_fields(&snapshot, &host, &request, &request_id));
         }
-        let tail = Tail::of(&request, self.drain.is_draining());
-        if let Some(own) = self.answer_here(&snapshot, &client, &host, &request, &mut exchange) {
-            return tail.own(own, exchange);
+        let mut pending = Pending::new(exchange, &request, self.drain.is_draining());
+        if let Some(own) =
+            self.answer_here(&snapshot, &client, &host, &request, &mut pending.exchange)
+        {
+            pending.upload = Upload::of(request.into_body(), pending.exchange.received());
+            return pending.own(own);
         }
         let forwarding = Forwarding {
             live: &snapshot.live,
@@ -83,7 +87,7 @@ impl Gateway {
             host: &host,
             request_id: &request_id,
         };
-        self.forward(forwarding, request, tail, exchange).await
+        self.forward(forwarding, request, pending).await
     }
 
     /// Everything that needs no upstream; `None` is for the upstream.
@@ -147,18 +151,19 @@ impl Gateway {
         &self,
         forwarding: Forwarding<'_>,
         mut request: Request<Incoming>,
-        tail: Tail,
-        mut exchange: Exchange,
+        mut pending: Pending,
     ) -> Response<Body> {
         let upgrade = tunnel::wanted(&mut request);
-        let outgoing =
-            forward::upstream_request(&forwarding, request, upgrade.is_some(), exchange.received());
+        let (parts, incoming) = request.into_parts();
+        pending.upload = Upload::of(incoming, pending.exchange.received());
+        let body = RequestBody::streaming(pending.upload.clone());
+        let outgoing = forward::upstream_request(&forwarding, parts, body, upgrade.is_some());
         match self.upstream.forward(outgoing).await {
             Ok(answer) => {
-                exchange.upstream_answered(answer.waited);
-                self.relay(answer, upgrade, tail, exchange)
+                pending.exchange.upstream_answered(answer.waited);
+                self.relay(answer, upgrade, pending)
             }
-            Err(error) => failed(&error, tail, exchange),
+            Err(error) => failed(&error, pending),
         }
     }
 
@@ -167,8 +172,7 @@ impl Gateway {
         &self,
         answer: Answer,
         upgrade: Option<OnUpgrade>,
-        tail: Tail,
-        exchange: Exchange,
+        pending: Pending,
     ) -> Response<Body> {
         let Answer {
             mut response,
@@ -180,76 +184,25 @@ impl Gateway {
             headers::edit_response(&mut parts.headers, false);
             // The version that the client gets is its own connection's, not the upstream's.
             parts.version = Version::HTTP_11;
-            return tail.upstream(
-                Response::from_parts(parts, ResponseBody::new(incoming, lease)),
-                exchange,
-            );
+            return pending.upstream(Response::from_parts(
+                parts,
+                ResponseBody::new(incoming, lease),
+            ));
         }
         let Some(client) = upgrade.filter(|_| headers::names_websocket(response.headers())) else {
-            return failed(&ForwardError::UnexpectedUpgrade, tail, exchange);
+            return failed(&ForwardError::UnexpectedUpgrade, pending);
         };
         self.tunnels
             .open(client, hyper::upgrade::on(&mut response), lease);
         headers::edit_response(response.headers_mut(), true);
-        response
-            .map(|_| Bytes::new())
-            .map(|empty| tail.switching(empty, exchange))
-    }
-}
-
-/// What every response needs to know of its request.
-#[derive(Clone, Copy, Debug)]
-struct Tail {
-    is_head: bool,
-    /// HTTP/1 during a drain: the client should come back over a new connection, to somebody else.
-    asks_to_close: bool,
-}
-
-impl Tail {
-    fn of<B>(request: &Request<B>, is_draining: bool) -> Self {
-        Self {
-            is_head: *request.method() == Method::HEAD,
-            asks_to_close: is_draining && request.version() != Version::HTTP_2,
-        }
-    }
-
-    fn own(self, own: Own, exchange: Exchange) -> Response<Body> {
-        self.finish(own, exchange, Body::own)
-    }
-
-    fn upstream(self, response: Response<ResponseBody>, exchange: Exchange) -> Response<Body> {
-        self.finish(response, exchange, Body::upstream)
-    }
-
-    fn switching(self, empty: Bytes, mut exchange: Exchange) -> Body {
-        exchange.status(StatusCode::SWITCHING_PROTOCOLS);
-        Body::own(empty, false, exchange)
-    }
-
-    fn finish<C>(
-        self,
-        response: Response<C>,
-        mut exchange: Exchange,
-        body: fn(C, bool, Exchange) -> Body,
-    ) -> Response<Body> {
-        let status = response.status();
-        exchange.status(status);
-        let has_content =
-            !self.is_head && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let mut response = response.map(|content| body(content, has_content, exchange));
-        if self.asks_to_close {
-            response
-                .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
+        pending.switching(response)
     }
 }
 
 /// An upstream's failure as the client sees it: a status and a fixed text.
-fn failed(error: &ForwardError, tail: Tail, mut exchange: Exchange) -> Response<Body> {
-    exchange.upstream_failed(error.label());
-    exchange.verdict(error.label().label());
+fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
+    pending.exchange.upstream_failed(error.label());
+    pending.exchange.verdict(error.label().label());
     let cause = error as &dyn std::error::Error;
     match error.side() {
         Side::Upstream => tracing::warn!(
@@ -259,7 +212,7 @@ fn failed(error: &ForwardError, tail: Tail, mut exchange: Exchange) -> Response<
         ),
         Side::Downstream => tracing::debug!(error = cause, "the client broke off"),
     }
-    tail.own(respond::status(error.status()), exchange)
+    pending.own(respond::status(error.status()))
 }
 
 fn head_of<B>(request: &Request<B>, client: &Client) -> Head {

@@ -8,6 +8,7 @@ pub mod forward;
 pub mod handler;
 pub mod host;
 pub mod hygiene;
+pub mod pending;
 pub mod request_id;
 pub mod respond;
 pub mod route;

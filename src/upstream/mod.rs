@@ -23,7 +23,7 @@ use crate::config;
 use crate::observe::exchange::Observer;
 use error::ForwardError;
 use pool::{Lease, Pool};
-use request_body::{Progress, RequestBody};
+use request_body::{RequestBody, Upload};
 
 /// A worker's way to the backend.
 #[derive(Debug)]
@@ -110,9 +110,9 @@ impl Upstream {
     async fn attempt(&self, mut lease: Lease, request: Request<RequestBody>) -> Attempt {
         let limit = self.config.response_timeout;
         let began = Instant::now();
-        let progress = request.body().progress();
+        let upload = request.body().upload();
         let sending = lease.send(request);
-        match answered_in(limit, sending, &progress).await {
+        match answered_in(limit, sending, upload.as_deref()).await {
             Some(Ok(response)) => {
                 let waited = began.elapsed();
                 self.observer.metrics.upstream.answered(waited);
@@ -122,18 +122,18 @@ impl Upstream {
                     waited,
                 }))
             }
-            Some(Err(failed)) => failure(failed, &progress),
+            Some(Err(failed)) => failure(failed, upload.as_deref()),
             None => Attempt::Failed(ForwardError::ResponseTimeout(limit)),
         }
     }
 }
 
-fn failure(mut failed: TrySendError<Request<RequestBody>>, progress: &Progress) -> Attempt {
+fn failure(mut failed: TrySendError<Request<RequestBody>>, upload: Option<&Upload>) -> Attempt {
     if let Some(request) = failed.take_message() {
         return Attempt::Unsent(Box::new(request));
     }
     let error = failed.into_error();
-    Attempt::Failed(if progress.has_failed() {
+    Attempt::Failed(if upload.is_some_and(Upload::has_failed) {
         ForwardError::ClientBody(error)
     } else if error.is_parse() {
         ForwardError::Malformed(error)
@@ -147,14 +147,16 @@ fn failure(mut failed: TrySendError<Request<RequestBody>>, progress: &Progress) 
 async fn answered_in<F: Future>(
     limit: Duration,
     sending: F,
-    progress: &Progress,
+    upload: Option<&Upload>,
 ) -> Option<F::Output> {
     let mut sending = pin!(sending);
+    let began = Instant::now();
+    let moved_at = || upload.map_or(began, Upload::moved_at);
     loop {
-        let deadline = progress.moved_at() + limit;
+        let deadline = moved_at() + limit;
         match tokio::time::timeout_at(deadline.into(), sending.as_mut()).await {
             Ok(output) => return Some(output),
-            Err(_) if progress.moved_at() + limit > deadline => {}
+            Err(_) if moved_at() + limit > deadline => {}
             Err(_) => return None,
         }
     }

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
 use super::connect::Connection;
-use super::request_body::{Progress, RequestBody};
+use super::request_body::{RequestBody, Upload};
 
 /// How often connections that have been idle too long are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -67,7 +67,7 @@ impl Pool {
         Lease {
             pool: Rc::clone(self),
             connection,
-            progress: None,
+            upload: None,
         }
     }
 
@@ -107,22 +107,19 @@ async fn sweep(pool: Weak<Pool>) {
 pub struct Lease {
     pool: Rc<Pool>,
     connection: Connection,
-    progress: Option<Rc<Progress>>,
+    upload: Option<Rc<Upload>>,
 }
 
 impl Lease {
     /// Hands a request to the connection. The end of its body decides whether the connection can be used again.
     pub fn send(&mut self, request: Request<RequestBody>) -> impl Future<Output = Sent> + use<> {
-        self.progress = Some(request.body().progress());
+        self.upload = request.body().upload();
         self.connection.sender.try_send_request(request)
     }
 
     /// The response has ended: the connection is kept if the request has too.
     pub fn give_back(self) {
-        if self
-            .progress
-            .is_some_and(|progress| progress.has_finished())
-        {
+        if self.upload.is_none_or(|upload| upload.has_finished()) {
             self.pool.keep(self.connection);
         }
     }

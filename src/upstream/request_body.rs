@@ -1,26 +1,34 @@
 //! A request body on its way to the upstream: counted, and watched so that the wait for an answer knows whether the
 //! upload still moves.
+//!
+//! The connection to the upstream and whoever watches share it, because an answer may come before the upload has
+//! ended: the rest then has to be read by somebody, or the client would never get to see the answer.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
+
+/// How long an upload that nobody wants is read after its answer. Clients stop at an answer, but closing with bytes
+/// unread would reset the connection and take the answer with it.
+const DISCARD: Duration = Duration::from_secs(2);
 
 /// The body; absent ones have their end from the start.
 #[derive(Debug)]
 pub struct RequestBody {
-    incoming: Option<Incoming>,
-    progress: Rc<Progress>,
+    upload: Option<Rc<Upload>>,
 }
 
-/// How far a request body has got.
+/// A body that a client sends, and how far it has got.
 #[derive(Debug)]
-pub struct Progress {
+pub struct Upload {
+    incoming: RefCell<Incoming>,
     state: Cell<State>,
     moved_at: Cell<Instant>,
     bytes: Rc<Cell<u64>>,
@@ -33,13 +41,19 @@ enum State {
     Failed,
 }
 
-impl Progress {
-    fn new(state: State, bytes: Rc<Cell<u64>>) -> Rc<Self> {
-        Rc::new(Self {
-            state: Cell::new(state),
+impl Upload {
+    /// `None` if there is no body. Its bytes are added to `bytes`.
+    #[must_use]
+    pub fn of(incoming: Incoming, bytes: Rc<Cell<u64>>) -> Option<Rc<Self>> {
+        if incoming.is_end_stream() {
+            return None;
+        }
+        Some(Rc::new(Self {
+            incoming: RefCell::new(incoming),
+            state: Cell::new(State::Moving),
             moved_at: Cell::new(Instant::now()),
             bytes,
-        })
+        }))
     }
 
     /// True once the whole body has been handed on.
@@ -59,56 +73,64 @@ impl Progress {
     pub fn moved_at(&self) -> Instant {
         self.moved_at.get()
     }
+
+    /// Reads what is left on a task of its own, if anything is, and for a short time only.
+    pub fn discard(self: &Rc<Self>) {
+        if self.state.get() != State::Moving {
+            return;
+        }
+        let mut rest = RequestBody {
+            upload: Some(Rc::clone(self)),
+        };
+        tokio::task::spawn_local(async move {
+            let all = async { while let Some(Ok(_)) = rest.frame().await {} };
+            // Whoever still sends after that gets a closed connection.
+            let _ = tokio::time::timeout(DISCARD, all).await;
+        });
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut incoming = self.incoming.borrow_mut();
+        let frame = ready!(Pin::new(&mut *incoming).poll_frame(context));
+        match &frame {
+            None => self.state.set(State::Finished),
+            Some(Err(_)) => self.state.set(State::Failed),
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.bytes.set(self.bytes.get() + length);
+                self.moved_at.set(Instant::now());
+                if incoming.is_end_stream() {
+                    self.state.set(State::Finished);
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
 }
 
 impl RequestBody {
     /// The body of a request without one.
     #[must_use]
     pub fn absent() -> Self {
-        Self {
-            incoming: None,
-            progress: Progress::new(State::Finished, Rc::default()),
-        }
+        Self { upload: None }
     }
 
-    /// Passes `incoming` on and adds its bytes to `bytes`.
+    /// Passes an upload on.
     #[must_use]
-    pub fn streaming(incoming: Incoming, bytes: Rc<Cell<u64>>) -> Self {
-        if incoming.is_end_stream() {
-            return Self::absent();
-        }
-        Self {
-            incoming: Some(incoming),
-            progress: Progress::new(State::Moving, bytes),
-        }
+    pub fn streaming(upload: Option<Rc<Upload>>) -> Self {
+        Self { upload }
     }
 
     /// True if there is nothing to send.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        self.incoming.is_none()
+        self.upload.is_none()
     }
 
     /// Stays readable after the body has gone to the connection.
     #[must_use]
-    pub fn progress(&self) -> Rc<Progress> {
-        Rc::clone(&self.progress)
-    }
-
-    fn note(&self, frame: &Option<Result<Frame<Bytes>, hyper::Error>>) {
-        let progress = &self.progress;
-        match frame {
-            None => progress.state.set(State::Finished),
-            Some(Err(_)) => progress.state.set(State::Failed),
-            Some(Ok(frame)) => {
-                let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
-                progress.bytes.set(progress.bytes.get() + bytes);
-                progress.moved_at.set(Instant::now());
-                if self.is_end_stream() {
-                    progress.state.set(State::Finished);
-                }
-            }
-        }
+    pub fn upload(&self) -> Option<Rc<Upload>> {
+        self.upload.clone()
     }
 }
 
@@ -120,22 +142,22 @@ impl Body for RequestBody {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let this = self.get_mut();
-        let Some(incoming) = this.incoming.as_mut() else {
-            return Poll::Ready(None);
-        };
-        let frame = ready!(Pin::new(incoming).poll_frame(context));
-        this.note(&frame);
-        Poll::Ready(frame)
+        match &self.upload {
+            Some(upload) => upload.poll(context),
+            None => Poll::Ready(None),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+        self.upload
+            .as_ref()
+            .is_none_or(|upload| upload.incoming.borrow().is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.upload.as_ref().map_or_else(
+            || SizeHint::with_exact(0),
+            |upload| upload.incoming.borrow().size_hint(),
+        )
     }
 }

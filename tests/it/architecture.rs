@@ -125,6 +125,7 @@ const FILES: &[&str] = &[
     "gateway/host.rs",
     "gateway/hygiene.rs",
     "gateway/mod.rs",
+    "gateway/pending.rs",
     "gateway/request_id.rs",
     "gateway/respond.rs",
     "gateway/route.rs",

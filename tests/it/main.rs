@@ -13,6 +13,7 @@
 
 mod architecture;
 mod client;
+mod early_answer;
 mod gate;
 mod recorder;
 mod verification;

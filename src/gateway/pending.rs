@@ -1,0 +1,72 @@
+//! A request that has not been answered to the end, and how it becomes a response.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::header::CONNECTION;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+
+use super::body::{Body, Content};
+use super::respond::Own;
+use crate::observe::exchange::Exchange;
+use crate::upstream::request_body::Upload;
+use crate::upstream::response_body::ResponseBody;
+
+/// What every response needs to know of its request.
+#[derive(Debug)]
+pub struct Pending {
+    /// Counts and logs it.
+    pub exchange: Exchange,
+    /// Its body, once somebody is to read it.
+    pub upload: Option<Rc<Upload>>,
+    is_head: bool,
+    /// HTTP/1 during a drain: the client should come back over a new connection, to somebody else.
+    asks_to_close: bool,
+}
+
+impl Pending {
+    /// Nothing of the response is known yet.
+    #[must_use]
+    pub fn new<B>(exchange: Exchange, request: &Request<B>, is_draining: bool) -> Self {
+        Self {
+            exchange,
+            upload: None,
+            is_head: *request.method() == Method::HEAD,
+            asks_to_close: is_draining && request.version() != Version::HTTP_2,
+        }
+    }
+
+    /// Answered here.
+    #[must_use]
+    pub fn own(self, own: Own) -> Response<Body> {
+        self.finish(own.map(Content::Own))
+    }
+
+    /// Answered by the upstream.
+    #[must_use]
+    pub fn upstream(self, response: Response<ResponseBody>) -> Response<Body> {
+        self.finish(response.map(Content::Upstream))
+    }
+
+    /// The connection becomes a tunnel.
+    #[must_use]
+    pub fn switching<C>(mut self, response: Response<C>) -> Response<Body> {
+        self.exchange.status(StatusCode::SWITCHING_PROTOCOLS);
+        response.map(|_| Body::new(Content::Own(Bytes::new()), false, self.exchange, None))
+    }
+
+    fn finish(mut self, response: Response<Content>) -> Response<Body> {
+        let status = response.status();
+        self.exchange.status(status);
+        let has_content =
+            !self.is_head && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let mut response =
+            response.map(|content| Body::new(content, has_content, self.exchange, self.upload));
+        if self.asks_to_close {
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
