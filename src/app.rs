@@ -77,7 +77,7 @@ pub struct App {
     workers: Vec<Sockets>,
     admin: Option<StdListener>,
     bound: Bound,
-    log: Sink,
+    sinks: Sinks,
 }
 
 /// The addresses that were bound, with the ports that the kernel chose.
@@ -123,7 +123,7 @@ impl App {
             workers,
             admin,
             bound,
-            log: sinks.log,
+            sinks,
         })
     }
 
@@ -157,7 +157,7 @@ impl App {
         drop(ended);
         let drain = self.shared.drain.clone();
         if let Some(socket) = self.admin {
-            serve_admin(socket, &self.shared, &self.log)?;
+            serve_admin(socket, &self.shared, self.sinks)?;
         }
         announce(&self.bound);
         let failed = tokio::select! {
@@ -272,11 +272,11 @@ fn start_worker(
         })
 }
 
-fn serve_admin(socket: StdListener, shared: &Shared, log: &Sink) -> io::Result<()> {
+fn serve_admin(socket: StdListener, shared: &Shared, sinks: Sinks) -> io::Result<()> {
     let drain = shared.drain.clone();
     let admin = Admin {
         observer: Arc::clone(&shared.observer),
-        log: log.clone(),
+        logs: [sinks.log, sinks.access],
         is_ready: move || !drain.is_draining(),
     };
     let socket = tokio::net::TcpListener::from_std(socket)?;

@@ -39,6 +39,11 @@ impl Body {
         exchange: Exchange,
         upload: Option<Rc<Upload>>,
     ) -> Self {
+        let content = match content {
+            // Over HTTP/2 hyper would send it after the answer to a HEAD.
+            Content::Own(_) if !is_sent => Content::Own(Bytes::new()),
+            content => content,
+        };
         let mut body = Self {
             content,
             upload,

@@ -21,7 +21,8 @@ use super::snapshot::Snapshot;
 use super::{hygiene, verification};
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::{Exchange, Head, LogFields, Observer};
-use crate::observe::labels::{Label, MethodLabel, ProtocolLabel, RouteLabel};
+use crate::observe::labels::{Label, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel};
+use crate::observe::metrics::Metrics;
 use crate::observe::redact::{self, Show};
 use crate::upstream::error::{ForwardError, Side};
 use crate::upstream::headers;
@@ -73,7 +74,12 @@ impl Gateway {
         if exchange.is_logged() {
             exchange.log_fields(log_fields(&snapshot, &host, &request, &request_id));
         }
-        let mut pending = Pending::new(exchange, &request, self.drain.is_draining());
+        let mut pending = Pending::new(
+            exchange,
+            &request,
+            request_id.clone(),
+            self.drain.is_draining(),
+        );
         if let Some(own) =
             self.answer_here(&snapshot, &client, &host, &request, &mut pending.exchange)
         {
@@ -101,10 +107,7 @@ impl Gateway {
     ) -> Option<Own> {
         let metrics = &self.observer.metrics;
         if let Err(reason) = hygiene::check(request, host) {
-            metrics.request.refused(reason);
-            exchange.route(RouteLabel::Refuse);
-            exchange.verdict(reason.label());
-            return Some(respond::malformed());
+            return Some(refuse(reason, exchange, metrics));
         }
         let (label, own) = match route::route(snapshot, client, host, request) {
             Route::Verify(endpoint, counted, parameters) => {
@@ -133,10 +136,11 @@ impl Gateway {
                     .uri()
                     .path_and_query()
                     .map_or("/", |target| target.as_str());
-                (
-                    RouteLabel::Redirect,
-                    respond::redirect(host, snapshot.live.http.redirect_port.get(), target),
-                )
+                let port = snapshot.live.http.redirect_port.get();
+                let Some(own) = respond::redirect(host, port, target) else {
+                    return Some(refuse(RefusalLabel::Host, exchange, metrics));
+                };
+                (RouteLabel::Redirect, own)
             }
             Route::Forward => {
                 exchange.route(RouteLabel::Forward);
@@ -199,18 +203,25 @@ impl Gateway {
     }
 }
 
+/// A malformed request: counted, and its connection closed.
+fn refuse(reason: RefusalLabel, exchange: &mut Exchange, metrics: &Metrics) -> Own {
+    metrics.request.refused(reason);
+    exchange.route(RouteLabel::Refuse);
+    exchange.verdict(reason.label());
+    respond::malformed()
+}
+
 /// An upstream's failure as the client sees it: a status and a fixed text.
 fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
     pending.exchange.upstream_failed(error.label());
     pending.exchange.verdict(error.label().label());
     let cause = error as &dyn std::error::Error;
+    let request_id = pending.request_id.to_str().unwrap_or_default();
     match error.side() {
-        Side::Upstream => tracing::warn!(
-            error = cause,
-            cause = cause.source(),
-            "no response from the upstream"
-        ),
-        Side::Downstream => tracing::debug!(error = cause, "the client broke off"),
+        Side::Upstream => {
+            tracing::warn!(request_id, error = cause, "no response from the upstream");
+        }
+        Side::Downstream => tracing::debug!(request_id, error = cause, "the client broke off"),
     }
     pending.own(respond::status(error.status()))
 }

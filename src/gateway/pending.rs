@@ -17,6 +17,8 @@ use crate::upstream::response_body::ResponseBody;
 pub struct Pending {
     /// Counts and logs it.
     pub exchange: Exchange,
+    /// Kept or made; joins this log, the access log and the backend's.
+    pub request_id: HeaderValue,
     /// Its body, once somebody is to read it.
     pub upload: Option<Rc<Upload>>,
     is_head: bool,
@@ -27,9 +29,15 @@ pub struct Pending {
 impl Pending {
     /// Nothing of the response is known yet.
     #[must_use]
-    pub fn new<B>(exchange: Exchange, request: &Request<B>, is_draining: bool) -> Self {
+    pub fn new<B>(
+        exchange: Exchange,
+        request: &Request<B>,
+        request_id: HeaderValue,
+        is_draining: bool,
+    ) -> Self {
         Self {
             exchange,
+            request_id,
             upload: None,
             is_head: *request.method() == Method::HEAD,
             asks_to_close: is_draining && request.version() != Version::HTTP_2,

@@ -50,20 +50,16 @@ pub fn malformed() -> Own {
     response
 }
 
-/// 308 to the same target on https.
+/// 308 to the same target on https; `None` without a host to redirect to.
 #[must_use]
-pub fn redirect(host: &Host, port: u16, target: &str) -> Own {
-    let Some(name) = host.name() else {
-        return malformed();
-    };
+pub fn redirect(host: &Host, port: u16, target: &str) -> Option<Own> {
+    let name = host.name()?;
     let location = match port {
         443 => format!("https://{name}{target}"),
         port => format!("https://{name}:{port}{target}"),
     };
-    let Ok(location) = HeaderValue::from_str(&location) else {
-        return malformed();
-    };
+    let location = HeaderValue::from_str(&location).ok()?;
     let mut response = status(StatusCode::PERMANENT_REDIRECT);
     response.headers_mut().insert(LOCATION, location);
-    response
+    Some(response)
 }

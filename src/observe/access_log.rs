@@ -1,5 +1,6 @@
 //! One line per exchange, as text or JSON, built only when wanted and written by another thread.
 
+use std::fmt::{Display, Write};
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
@@ -12,7 +13,7 @@ use crate::config::LogFormat;
 #[derive(Debug, Serialize)]
 pub struct Record<'a> {
     /// When the request head was read, RFC 3339 in UTC.
-    pub time: String,
+    pub timestamp: String,
     /// Always `access`: tells these lines from the rest of the log.
     pub kind: &'static str,
     /// Sent to the upstream as `X-Request-Id`.
@@ -92,25 +93,48 @@ pub fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time).to_string()
 }
 
-/// `key=value` pairs; values with blanks are quoted as JSON strings.
+/// `key=value` pairs in the order of the fields; values with blanks are quoted.
 fn text(record: &Record<'_>) -> Vec<u8> {
-    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(record) else {
-        return Vec::new();
-    };
-    let mut line = format!("{} {}", record.time, record.kind);
-    for (name, value) in fields
-        .iter()
-        .filter(|(name, _)| !matches!(name.as_str(), "time" | "kind"))
-    {
-        line.push(' ');
-        line.push_str(name);
-        line.push('=');
-        match value.as_str() {
-            Some(plain) if is_plain(plain) => line.push_str(plain),
-            _ => line.push_str(&value.to_string()),
+    let mut line = Text(format!("{} {}", record.timestamp, record.kind));
+    line.add("request_id", record.request_id);
+    line.add("client", record.client);
+    line.add("listener", record.listener);
+    line.add("method", record.method);
+    line.add_if("host", record.host);
+    line.add("target", record.target);
+    line.add("protocol", record.protocol);
+    line.add_if("tls", record.tls);
+    line.add("route", record.route);
+    line.add_if("endpoint", record.endpoint);
+    line.add_if("verdict", record.verdict);
+    line.add("status", record.status);
+    line.add("received_bytes", record.received_bytes);
+    line.add("sent_bytes", record.sent_bytes);
+    line.add("duration_ms", record.duration_ms);
+    line.add_if("upstream_ms", record.upstream_ms);
+    line.add_if("aborted_by", record.aborted_by);
+    line.add_if("user_agent", record.user_agent);
+    line.0.into_bytes()
+}
+
+struct Text(String);
+
+impl Text {
+    fn add(&mut self, name: &str, value: impl Display) {
+        let value = value.to_string();
+        // Writing to a String cannot fail.
+        let _ = if is_plain(&value) {
+            write!(self.0, " {name}={value}")
+        } else {
+            write!(self.0, " {name}={value:?}")
+        };
+    }
+
+    fn add_if(&mut self, name: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.add(name, value);
         }
     }
-    line.into_bytes()
 }
 
 fn is_plain(value: &str) -> bool {

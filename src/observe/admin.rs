@@ -30,7 +30,7 @@ pub struct Admin<R> {
     /// Every metric.
     pub observer: Arc<Observer>,
     /// Whose lost lines are reported.
-    pub log: Sink,
+    pub logs: [Sink; 2],
     /// True while new requests are welcome.
     pub is_ready: R,
 }
@@ -84,7 +84,8 @@ fn answer<R: Fn() -> bool>(admin: &Admin<R>, request: &Request<Incoming>) -> Res
 }
 
 fn metrics<R>(admin: &Admin<R>) -> Response<Full<Bytes>> {
-    match admin.observer.metrics.encode(admin.log.dropped()) {
+    let dropped = admin.logs.iter().map(Sink::dropped).sum();
+    match admin.observer.metrics.encode(dropped) {
         Ok(body) => respond(
             StatusCode::OK,
             "text/plain; version=0.0.4; charset=utf-8",

@@ -175,7 +175,7 @@ impl Exchange {
 
     fn log(&self, access_log: &AccessLog, fields: &LogFields, time: Duration) {
         access_log.write(&Record {
-            time: rfc3339(self.began_at),
+            timestamp: rfc3339(self.began_at),
             kind: "access",
             request_id: &fields.request_id,
             client: self.head.client,

@@ -14,7 +14,7 @@ pub struct Listen {
     pub https: Vec<SocketAddr>,
     /// For clients in clear. Default `[::]:80`. May be empty if `https` is not.
     pub http: Vec<SocketAddr>,
-    /// For metrics, probes and the status page; `None` if off. Default `127.0.0.1:9090`.
+    /// For metrics and probes; `None` if off. Default `127.0.0.1:9090`.
     pub admin: Option<SocketAddr>,
 }
 

@@ -19,7 +19,7 @@ pub struct Upstream {
     pub authority: String,
     /// For a connection to be made. More than 0s, up to 24h; default 5s.
     pub connect_timeout: Duration,
-    /// From the request's end to the response head. More than 0s, up to 24h; default 60s.
+    /// From the last piece of the request to the response head. More than 0s, up to 24h; default 60s.
     pub response_timeout: Duration,
     /// How long an unused connection is kept; zero: none is used twice. 0s to 24h; default 4s.
     pub idle_timeout: Duration,
