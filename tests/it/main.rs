@@ -12,7 +12,10 @@
 )]
 
 mod architecture;
+mod banned;
 mod client;
+mod configuration;
+mod console;
 mod gate;
 mod recorder;
 mod verification;
