@@ -151,13 +151,14 @@ fn of_incompatible(incompatible: &PeerIncompatible) -> HandshakeLabel {
         | PeerIncompatible::Tls12NotOfferedOrEnabled
         | PeerIncompatible::SupportedVersionsExtensionRequired
         | PeerIncompatible::ServerDoesNotSupportTls12Or13
-        | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig => HandshakeLabel::OldVersion,
+        | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+        // rustls asks for this extension before it looks at the version; TLS 1.0 and 1.1 do not have it.
+        | PeerIncompatible::SignatureAlgorithmsExtensionRequired => HandshakeLabel::OldVersion,
         PeerIncompatible::NoCipherSuitesInCommon
         | PeerIncompatible::NoKxGroupsInCommon
         | PeerIncompatible::NoSignatureSchemesInCommon
         | PeerIncompatible::NoEcPointFormatsInCommon
-        | PeerIncompatible::NamedGroupsExtensionRequired
-        | PeerIncompatible::SignatureAlgorithmsExtensionRequired => HandshakeLabel::NoSharedCipher,
+        | PeerIncompatible::NamedGroupsExtensionRequired => HandshakeLabel::NoSharedCipher,
         _ => HandshakeLabel::Protocol,
     }
 }
