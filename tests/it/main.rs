@@ -18,4 +18,5 @@ mod configuration;
 mod console;
 mod gate;
 mod recorder;
+mod tls;
 mod verification;
