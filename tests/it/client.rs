@@ -63,8 +63,17 @@ pub fn tcp(address: SocketAddr) -> TcpStream {
 
 /// A TLS connection to a gate's https listener, with these ALPN protocols.
 pub fn tls(gate: &Gate, alpn: &[&str]) -> StreamOwned<ClientConnection, TcpStream> {
+    tls_to(gate.https, &gate.ca(), alpn)
+}
+
+/// The same to any server that has a certificate for `wx.test` from the authority `ca`.
+pub fn tls_to(
+    address: SocketAddr,
+    ca: &Path,
+    alpn: &[&str],
+) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(gate.ca()).unwrap() {
+    for certificate in CertificateDer::pem_file_iter(ca).unwrap() {
         roots.add(certificate.unwrap()).unwrap();
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -79,7 +88,7 @@ pub fn tls(gate: &Gate, alpn: &[&str]) -> StreamOwned<ClientConnection, TcpStrea
         .collect();
     let name = ServerName::try_from("wx.test").unwrap();
     let session = ClientConnection::new(Arc::new(config), name).unwrap();
-    StreamOwned::new(session, tcp(gate.https))
+    StreamOwned::new(session, tcp(address))
 }
 
 /// Sends `request` and reads until the other side closes.

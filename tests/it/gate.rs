@@ -1,6 +1,5 @@
 //! The program under test, started with a configuration of its own and ended with the test.
 
-use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -64,43 +63,54 @@ impl Gate {
     ) -> Self {
         let config = dir.path().join("config.yaml");
         std::fs::write(&config, yaml).unwrap();
-        let mut child = command(&[
+        let mut command = command(&[
             "serve",
             "--config",
             config.to_str().unwrap(),
             "--log-format",
             "json",
-        ])
-        .args(arguments)
-        .envs(environment.iter().copied())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+        ]);
+        command.args(arguments).envs(environment.iter().copied());
+        Self::spawn(dir, command)
+    }
+
+    /// Starts `command`, which is the program or becomes it, and waits until it is ready.
+    pub fn spawn(dir: TempDir, command: Command) -> Self {
+        let mut gate = Self::attach(dir, command);
+        let ready = gate.lines.wait(|line| {
+            line.contains("\"message\":\"ready\"")
+                || line.contains(" ready version=")
+                || line.starts_with("wxgate: ")
+        });
+        assert!(
+            !ready.starts_with("wxgate: "),
+            "did not start:\n{}",
+            gate.output()
+        );
+        gate.https = gate.address("https").unwrap_or(gate.https);
+        gate.http = gate.address("http").unwrap_or(gate.http);
+        gate.admin = gate.address("admin").unwrap_or(gate.admin);
+        gate
+    }
+
+    fn attach(dir: TempDir, mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let lines = Arc::new(Lines::default());
         lines.collect(child.stdout.take().unwrap());
         lines.collect(child.stderr.take().unwrap());
         let unspecified: SocketAddr = "0.0.0.0:0".parse().unwrap();
-        let mut gate = Self {
+        Self {
             child,
             lines,
             dir,
             https: unspecified,
             http: unspecified,
             admin: unspecified,
-        };
-        let ready = gate
-            .lines
-            .wait(|line| line.contains("\"message\":\"ready\"") || line.starts_with("wxgate: "));
-        assert!(
-            ready.contains("\"ready\""),
-            "did not start:\n{}",
-            gate.output()
-        );
-        gate.https = gate.address("https").unwrap_or(unspecified);
-        gate.http = gate.address("http").unwrap_or(unspecified);
-        gate.admin = gate.address("admin").unwrap_or(unspecified);
-        gate
+        }
     }
 
     fn address(&self, listener: &str) -> Option<SocketAddr> {
@@ -213,13 +223,12 @@ pub fn command(arguments: &[&str]) -> Command {
 
 /// Runs the program to its end. For commands that end by themselves.
 pub fn run(arguments: &[&str]) -> Ended {
-    let output = command(arguments).output().unwrap();
-    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let _ = write!(text, "{}", String::from_utf8_lossy(&output.stderr));
-    Ended {
-        code: output.status.code(),
-        output: text,
-    }
+    finish(command(arguments))
+}
+
+/// Runs `command` to its end, which must come soon.
+pub fn finish(command: Command) -> Ended {
+    Gate::attach(TempDir::new().unwrap(), command).wait()
 }
 
 /// Writes `ca.crt`, `tls.crt` and `tls.key` (ECDSA) for `names` and 127.0.0.1 into `dir`.

@@ -8,12 +8,26 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::string_slice,
     reason = "a failed expectation is how a test fails"
+)]
+#![allow(
+    unreachable_pub,
+    reason = "a test program has no outside: `pub` says what a module is for"
 )]
 
 mod architecture;
+mod banned;
 mod client;
+mod commands;
+mod configuration;
+mod console;
+mod drain;
 mod early_answer;
+mod frames;
 mod gate;
 mod recorder;
+mod resilience;
+mod startup;
+mod tls;
 mod verification;
