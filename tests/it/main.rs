@@ -8,11 +8,15 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::string_slice,
+    unreachable_pub,
     reason = "a failed expectation is how a test fails"
 )]
 
 mod architecture;
+mod backends;
 mod client;
 mod gate;
+mod partners;
 mod recorder;
 mod verification;
