@@ -16,7 +16,10 @@
 mod architecture;
 mod backends;
 mod client;
+mod forwarding;
 mod gate;
 mod partners;
+mod pool;
 mod recorder;
+mod upstream_errors;
 mod verification;
