@@ -16,10 +16,13 @@
 mod architecture;
 mod backends;
 mod client;
+mod clients;
 mod forwarding;
 mod gate;
 mod partners;
 mod pool;
 mod recorder;
+mod sdk_backends;
 mod upstream_errors;
 mod verification;
+mod websocket;
