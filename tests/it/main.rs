@@ -9,6 +9,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::string_slice,
+    unreachable_pub,
     reason = "a failed expectation is how a test fails"
 )]
 #![allow(
@@ -17,17 +18,25 @@
 )]
 
 mod architecture;
+mod backends;
 mod banned;
 mod client;
+mod clients;
 mod commands;
 mod configuration;
 mod console;
 mod drain;
 mod early_answer;
+mod forwarding;
 mod frames;
 mod gate;
+mod partners;
+mod pool;
 mod recorder;
 mod resilience;
+mod sdk_backends;
 mod startup;
 mod tls;
+mod upstream_errors;
 mod verification;
+mod websocket;
