@@ -29,7 +29,9 @@ impl Body {
     /// A body made here. Without `is_sent` only its length is told, as for HEAD.
     #[must_use]
     pub fn own(content: Bytes, is_sent: bool, mut exchange: Exchange) -> Self {
-        if content.is_empty() || !is_sent {
+        // hyper keeps it back over HTTP/1 only; over HTTP/2 it would follow the answer to a HEAD.
+        let content = if is_sent { content } else { Bytes::new() };
+        if content.is_empty() {
             exchange.complete();
         }
         Self {
