@@ -13,6 +13,7 @@
 
 mod architecture;
 mod client;
+mod console;
 mod gate;
 mod recorder;
 mod verification;
