@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
 
 /// A command of that folder. Panics where `tests/partners/install` has not been run to its end.
 fn command(program: &str) -> Command {
-    let installed = std::env::var_os("WXGATE_PARTNERS").map_or_else(
+    let installed = std::env::var_os("TEST_PARTNERS").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/partners"),
         PathBuf::from,
     );
@@ -29,7 +29,7 @@ fn command(program: &str) -> Command {
         );
     }
     let mut command = Command::new(folder().join(program));
-    command.env("WXGATE_PARTNERS", installed);
+    command.env("TEST_PARTNERS", installed);
     command
 }
 
