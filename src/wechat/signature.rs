@@ -166,7 +166,7 @@ mod tests {
             let mut all = [a.as_str(), &b, &c, &t];
             all.sort_unstable();
             let expected = hex::encode(Sha1::digest(all.concat()));
-            prop_assert_eq!(sign(&token, &[&a, &b, &c]), expected.clone());
+            prop_assert_eq!(&sign(&token, &[&a, &b, &c]), &expected);
             prop_assert_eq!(sign(&token, &[&c, &a, &b]), expected);
         }
     }
