@@ -13,7 +13,12 @@ use crate::config::Override;
 /// Without a command it serves. Exit codes: 0 stopped cleanly, 1 could not start or had to cut connections off,
 /// 2 wrong arguments, 78 wrong configuration.
 #[derive(Debug, Parser)]
-#[command(name = "wxgate", version, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "wxgate",
+    version,
+    args_conflicts_with_subcommands = true,
+    args_override_self = true
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

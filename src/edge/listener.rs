@@ -92,11 +92,17 @@ pub async fn accept(
 /// Closing a socket resets what waits in its backlog, so that is served first.
 fn serve_backlog(listener: TcpListener, serve: &impl Fn(TcpStream, SocketAddr)) -> io::Result<()> {
     let listener = listener.into_std()?;
-    while let Ok((stream, peer)) = listener.accept() {
-        stream.set_nonblocking(true)?;
-        serve(TcpStream::from_std(stream)?, peer);
+    loop {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                stream.set_nonblocking(true)?;
+                serve(TcpStream::from_std(stream)?, peer);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if is_clients_affair(&error) => {}
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
 }
 
 /// The client left between its SYN and our accept.
