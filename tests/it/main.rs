@@ -12,10 +12,6 @@
     unreachable_pub,
     reason = "a failed expectation is how a test fails"
 )]
-#![allow(
-    unreachable_pub,
-    reason = "a test program has no outside: `pub` says what a module is for"
-)]
 
 mod architecture;
 mod backends;
