@@ -271,13 +271,14 @@ fn a_hangup_signal_does_not_end_it() {
 }
 
 /// Stopped by SIGSTOP it accepts nothing, so that all connections are in the backlog when it sees the stop signal.
+/// There are more of them than it accepts before it looks at the signal.
 #[test]
 fn connections_in_the_backlog_when_the_listeners_close_are_served() {
     let gate = Gate::start(&format!(
-        "upstream: {{url: 'http://127.0.0.1:1'}}\n{ENDPOINT}"
+        "workers: 1\nupstream: {{url: 'http://127.0.0.1:1'}}\n{ENDPOINT}"
     ));
     gate.signal("-STOP");
-    let mut clients: Vec<TcpStream> = (0..120).map(|_| tcp(gate.http)).collect();
+    let mut clients: Vec<TcpStream> = (0..400).map(|_| tcp(gate.http)).collect();
     let target = verification("/a", "drainToken");
     let request = format!("GET {target} HTTP/1.1\r\nHost: wx.test\r\n\r\n");
     for client in &mut clients {

@@ -12,6 +12,7 @@
     unreachable_pub,
     reason = "a failed expectation is how a test fails"
 )]
+
 mod architecture;
 mod backends;
 mod banned;
