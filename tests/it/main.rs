@@ -23,6 +23,7 @@ mod partners;
 mod pool;
 mod recorder;
 mod sdk_backends;
+mod streaming;
 mod upstream_errors;
 mod verification;
 mod websocket;
