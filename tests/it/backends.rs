@@ -417,7 +417,7 @@ fn told(site: &Site<'_>) {
         ("x-forwarded-for", "127.0.0.1".to_owned()),
         ("x-forwarded-proto", "https".to_owned()),
         ("x-forwarded-host", format!("wx.test:{port}")),
-        ("x-forwarded-port", port.clone()),
+        ("x-forwarded-port", port),
     ] {
         assert_eq!(value(name), (Some(wanted), None), "{name}");
     }

@@ -39,6 +39,7 @@ mod rotation;
 mod sdk_backends;
 mod series;
 mod startup;
+mod streaming;
 mod tls;
 mod upstream_down;
 mod upstream_errors;
