@@ -12,14 +12,17 @@
     unreachable_pub,
     reason = "a failed expectation is how a test fails"
 )]
+
 mod architecture;
 mod backends;
+mod bad_input;
 mod banned;
 mod client;
 mod clients;
 mod commands;
 mod configuration;
 mod console;
+mod consoles;
 mod drain;
 mod early_answer;
 mod forwarding;
@@ -33,6 +36,7 @@ mod pool;
 mod recorder;
 mod resilience;
 mod rotation;
+mod sdk;
 mod sdk_backends;
 mod startup;
 mod tls;
