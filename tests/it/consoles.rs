@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::client::{self, Answer, Stream, curl, read_answer};
 use crate::console::{Encrypted, Plain, Random, encode, flipped, labels, verifications};
 use crate::gate::Gate;
-use crate::sdk::Sdk;
+use crate::partners::Sdk;
 
 /// Sets of credentials, each at an endpoint for WeCom and one for official accounts.
 const SETS: usize = 10;
