@@ -63,13 +63,11 @@ impl Gate {
     ) -> Self {
         let config = dir.path().join("config.yaml");
         std::fs::write(&config, yaml).unwrap();
-        let mut command = command(&[
-            "serve",
-            "--config",
-            config.to_str().unwrap(),
-            "--log-format",
-            "json",
-        ]);
+        let mut command = command(&["serve", "--config", config.to_str().unwrap()]);
+        // The tests read JSON, unless one asks for another format.
+        if !arguments.contains(&"--log-format") {
+            command.args(["--log-format", "json"]);
+        }
         command.args(arguments).envs(environment.iter().copied());
         Self::spawn(dir, command)
     }

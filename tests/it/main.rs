@@ -8,19 +8,22 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::too_many_lines,
     unreachable_pub,
-    reason = "a failed expectation is how a test fails"
+    reason = "a failed expectation is how a test fails, a table may be long, and what chance chose is shown"
 )]
 
 mod architecture;
 mod backends;
+mod bad_input;
 mod banned;
 mod client;
 mod clients;
 mod commands;
 mod configuration;
 mod console;
+mod consoles;
 mod drain;
 mod early_answer;
 mod forwarding;
