@@ -39,6 +39,7 @@ mod recorder;
 mod resilience;
 mod rotation;
 mod sdk_backends;
+mod secrecy;
 mod series;
 mod startup;
 mod tls;
