@@ -179,35 +179,35 @@ fn answers(driver: &[&str], takes_empty: bool) {
 
 #[test]
 fn wechatpy_for_wecom_is_answered() {
-    answers(&["wechatpy_driver.py", "work"], true);
+    answers(&["sdk/wechatpy_driver.py", "work"], true);
 }
 
 #[test]
 fn wechatpy_for_official_accounts_is_answered() {
-    answers(&["wechatpy_driver.py", "official"], true);
+    answers(&["sdk/wechatpy_driver.py", "official"], true);
 }
 
 #[test]
 fn werobot_is_answered() {
-    answers(&["werobot_driver.py"], true);
+    answers(&["sdk/werobot_driver.py"], true);
 }
 
 #[test]
 fn tencents_own_class_is_answered() {
-    answers(&["weworkapi_driver.py"], true);
+    answers(&["sdk/weworkapi_driver.py"], true);
 }
 
 #[test]
 fn wecom_crypto_is_answered() {
-    answers(&["wecom_crypto_driver.cjs"], true);
+    answers(&["sdk/wecom_crypto_driver.cjs"], true);
 }
 
 #[test]
 fn wechat_crypto_is_answered() {
-    answers(&["wechat_crypto_driver.cjs"], false);
+    answers(&["sdk/wechat_crypto_driver.cjs"], false);
 }
 
 #[test]
 fn easywechat_is_answered() {
-    answers(&["easywechat_driver.cjs"], true);
+    answers(&["sdk/easywechat_driver.cjs"], true);
 }

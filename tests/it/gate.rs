@@ -112,13 +112,19 @@ impl Gate {
     }
 
     fn address(&self, listener: &str) -> Option<SocketAddr> {
-        let listener = format!("\"listener\":\"{listener}\"");
+        let json = format!("\"listener\":\"{listener}\"");
+        let text = format!(" listening listener=\"{listener}\" address=");
         let output = self.output();
-        let line = output
-            .lines()
-            .find(|line| line.contains("\"listening\"") && line.contains(&listener))?;
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        Some(line["address"].as_str().unwrap().parse().unwrap())
+        output.lines().find_map(|line| {
+            if let Some((_, address)) = line.split_once(&text) {
+                return address.parse().ok();
+            }
+            if !line.contains("\"listening\"") || !line.contains(&json) {
+                return None;
+            }
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            line["address"].as_str().unwrap().parse().ok()
+        })
     }
 
     pub fn pid(&self) -> u32 {

@@ -40,6 +40,7 @@ mod recorder;
 mod resilience;
 mod rotation;
 mod sdk_backends;
+mod secrecy;
 mod series;
 mod startup;
 mod streaming;

@@ -188,7 +188,7 @@ fn the_access_log_has_every_fact_of_a_forwarded_request() {
         ),
         (None, None, None)
     );
-    assert!(line["time"].as_str().unwrap().ends_with('Z'), "{line}");
+    assert!(line["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
 
     // A sane id of a proxy in front is kept.
     curl(
