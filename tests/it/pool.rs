@@ -197,16 +197,30 @@ fn no_more_idle_connections_are_kept_than_wanted() {
     assert_eq!(connections.load(Ordering::SeqCst), 3);
 }
 
-/// What an early answer leaves unread on a connection must not become part of the next request.
+/// What an early answer leaves unread on a connection must not become part of the next request, and the connection must
+/// not stay for an upload that nobody waits for.
 #[test]
-fn a_connection_whose_upload_was_answered_early_is_not_used_again() {
-    let (upstream, connections) = counting(answer_all);
-    let gate = gate_before(&upstream, "");
+fn a_connection_whose_upload_was_answered_early_is_ended() {
+    let (sender, ends) = mpsc::channel();
+    let sender = Mutex::new(sender);
+    let (upstream, connections) = counting(move |mut connection, number| {
+        while connection.read_head().is_some() {
+            connection.send(OK);
+            if number == 0 {
+                let mut rest = Vec::new();
+                let _ = connection.stream.read_to_end(&mut rest);
+                let _ = sender.lock().unwrap().send(rest);
+            }
+        }
+    });
+    let gate = gate_before(&upstream, ", idle_timeout: 10m");
     let mut stream = tls(&gate, &["http/1.1"]);
     stream
         .write_all(b"POST / HTTP/1.1\r\nHost: wx.test\r\nContent-Length: 100000\r\n\r\nsome")
         .unwrap();
     assert_eq!(read_answer(&mut stream).status(), 200);
+    // The client stays, and is in no hurry. The upstream's own reads give up after SOON, which is no end.
+    assert_eq!(ends.recv_timeout(SOON / 2).unwrap(), b"some");
     assert_eq!(statuses(&gate, GET, 2), [200, 200]);
     assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
