@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use thiserror::Error;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Boot, Live, Settings};
 use crate::edge::handshake::Handshakes;
@@ -147,12 +147,8 @@ impl App {
         let (ended, mut ends) = mpsc::unbounded_channel();
         let mut threads = Vec::new();
         for sockets in self.workers {
-            threads.push(start_worker(
-                threads.len(),
-                sockets,
-                self.shared.clone(),
-                ended.clone(),
-            )?);
+            let ended = Ended(ended.clone());
+            threads.push(start_worker(threads.len(), sockets, self.shared.clone(), ended).await?);
         }
         drop(ended);
         let drain = self.shared.drain.clone();
@@ -252,24 +248,42 @@ fn local_runtime() -> io::Result<LocalRuntime> {
         .build_local(LocalOptions::default())
 }
 
-fn start_worker(
+/// Starts a worker's thread and waits until it can serve. `ended` hears of its end, however it comes.
+async fn start_worker(
     number: usize,
     sockets: Sockets,
     shared: Shared,
-    ended: mpsc::UnboundedSender<()>,
+    ended: Ended,
 ) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new()
+    let (ready, is_ready) = oneshot::channel();
+    let thread = std::thread::Builder::new()
         .name(format!("worker-{number}"))
         .spawn(move || {
-            match local_runtime() {
-                Ok(runtime) => {
-                    runtime.block_on(async { Rc::new(Worker::new(shared)).run(sockets).await });
-                }
-                Err(error) => tracing::error!(%error, "a worker has no runtime"),
-            }
-            // Also dropped, and so noticed, when the worker panics.
-            drop(ended);
-        })
+            let _ended = ended;
+            let runtime = match local_runtime() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(ready.send(Err(error))),
+            };
+            let _ = ready.send(Ok(()));
+            runtime.block_on(async { Rc::new(Worker::new(shared)).run(sockets).await });
+            // A name that is still being looked up must not hold up the exit.
+            runtime.shutdown_background();
+        })?;
+    // A thread that ended without a word has panicked, which the panic hook has logged.
+    is_ready
+        .await
+        .unwrap_or_else(|_| Err(io::Error::other("a worker panicked at its start")))?;
+    Ok(thread)
+}
+
+/// Says that a worker has ended when it is dropped, also by a panic.
+struct Ended(mpsc::UnboundedSender<()>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // Nobody listens once the program ends.
+        let _ = self.0.send(());
+    }
 }
 
 fn serve_admin(socket: StdListener, shared: &Shared, sinks: Sinks) -> io::Result<()> {

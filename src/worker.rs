@@ -115,8 +115,14 @@ impl Worker {
             loops.spawn_local(async move { worker.accept(label, socket).await });
         }
         while let Some(ended) = loops.join_next().await {
-            if let Ok(Err(error)) = ended {
-                tracing::error!(%error, "a listener ended");
+            match ended {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => tracing::error!(%error, "a listener ended"),
+                Err(panic) => tracing::error!(%panic, "a listener ended"),
+            }
+            // A worker that listens no more is no worker; what it serves ends with the program.
+            if !self.shared.drain.is_closing() {
+                return;
             }
         }
         self.tracker.close();

@@ -173,6 +173,8 @@ fn read_file(path: &Path) -> Result<Dict, ConfigError> {
         path: path.to_owned(),
         source,
     })?;
+    // Editors on Windows put it there, unseen.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut tree = yaml::parse(text).map_err(|source| ConfigError::Syntax {
         path: path.to_owned(),
         source: Box::new(source),

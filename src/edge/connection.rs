@@ -3,6 +3,7 @@
 //! The version comes from ALPN alone. Sniffing it would need a time limit of its own, and would serve HTTP/2 to
 //! clients that agreed on something else.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -78,26 +79,26 @@ impl<H: Handler> Connections<H> {
         io: I,
         client: Client,
     ) {
-        let begun = Notify::new();
-        let service = service_fn(|request| self.answer(request, client, &begun));
+        let requests = Requests::default();
+        let service = service_fn(|request| self.answer(request, client, &requests));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.head_timeout)
             .max_buf_size(H1_BUFFER)
             .serve_connection(TokioIo::new(io), service)
             .with_upgrades();
-        self.drive(connection, &begun, |connection| {
+        self.drive(connection, &requests, |connection| {
             connection.graceful_shutdown();
         })
         .await;
     }
 
     async fn serve_h2<I: AsyncRead + AsyncWrite + Unpin + 'static>(&self, io: I, client: Client) {
-        let begun = Rc::new(Notify::new());
-        let (this, begun_here) = (self.clone(), Rc::clone(&begun));
+        let requests = Rc::new(Requests::default());
+        let (this, requests_here) = (self.clone(), Rc::clone(&requests));
         let service = service_fn(move |request| {
-            let (this, begun) = (this.clone(), Rc::clone(&begun_here));
-            async move { this.answer(request, client, &begun).await }
+            let (this, requests) = (this.clone(), Rc::clone(&requests_here));
+            async move { this.answer(request, client, &requests).await }
         });
         let connection = http2::Builder::new(OnThisThread)
             .timer(TokioTimer::new())
@@ -109,7 +110,7 @@ impl<H: Handler> Connections<H> {
             .max_send_buf_size(H2_SEND_BUFFER)
             .max_header_list_size(H2_HEADER_LIST)
             .serve_connection(TokioIo::new(io), service);
-        self.drive(connection, &begun, |connection| {
+        self.drive(connection, &requests, |connection| {
             connection.graceful_shutdown();
         })
         .await;
@@ -119,17 +120,15 @@ impl<H: Handler> Connections<H> {
         &self,
         request: Request<Incoming>,
         client: Client,
-        begun: &Notify,
+        requests: &Requests,
     ) -> Result<http::Response<H::Body>, Infallible> {
-        if self.drain.is_draining() {
-            begun.notify_waiters();
-        }
+        requests.began(self.drain.is_draining());
         Ok(self.handler.handle(request, client).await)
     }
 
     /// Runs a connection to its end. When the drain closes it may take one more request, and finishes; when the drain
-    /// is forced it is dropped.
-    async fn drive<C>(&self, connection: C, begun: &Notify, finish: impl Fn(Pin<&mut C>))
+    /// is forced it is dropped, as is one that never began a request in time.
+    async fn drive<C>(&self, connection: C, requests: &Requests, finish: impl Fn(Pin<&mut C>))
     where
         C: Future<Output = hyper::Result<()>>,
     {
@@ -137,11 +136,16 @@ impl<H: Handler> Connections<H> {
         let closing = async {
             self.drain.closing().await;
             // A request that begins now is answered with `Connection: close`.
-            let _ = tokio::time::timeout(LINGER, begun.notified()).await;
+            let _ = tokio::time::timeout(LINGER, requests.next()).await;
         };
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
+            // hyper has no clock before the end of HTTP/2's preface, and cannot finish what has not begun.
+            () = self.first_is_late(requests) => return,
             () = closing => {
+                if !requests.have_begun() {
+                    return;
+                }
                 finish(connection.as_mut());
                 tokio::select! {
                     ended = connection => ended,
@@ -151,6 +155,13 @@ impl<H: Handler> Connections<H> {
         };
         if let Err(error) = ended {
             self.note(&error);
+        }
+    }
+
+    async fn first_is_late(&self, requests: &Requests) {
+        tokio::time::sleep(self.head_timeout).await;
+        if requests.have_begun() {
+            std::future::pending::<()>().await;
         }
     }
 
@@ -166,6 +177,32 @@ impl<H: Handler> Connections<H> {
             error = error as &dyn std::error::Error,
             "connection ended early"
         );
+    }
+}
+
+/// Which requests a connection has begun.
+#[derive(Debug, Default)]
+struct Requests {
+    have_begun: Cell<bool>,
+    begun: Notify,
+}
+
+impl Requests {
+    /// Only a drain waits for one.
+    fn began(&self, is_draining: bool) {
+        self.have_begun.set(true);
+        if is_draining {
+            self.begun.notify_waiters();
+        }
+    }
+
+    fn have_begun(&self) -> bool {
+        self.have_begun.get()
+    }
+
+    /// Resolves when the next one begins.
+    async fn next(&self) {
+        self.begun.notified().await;
     }
 }
 

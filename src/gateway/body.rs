@@ -55,6 +55,21 @@ impl Body {
         body
     }
 
+    /// A client that leaves in the middle of its upload takes the upstream's connection down with it.
+    fn broken_off(&mut self, error: &hyper::Error) {
+        if self
+            .upload
+            .as_ref()
+            .is_some_and(|upload| upload.has_failed())
+        {
+            return self.exchange.broken_off(AbortLabel::Client);
+        }
+        let error = error as &dyn std::error::Error;
+        tracing::warn!(error, "the upstream broke off a response");
+        self.exchange.upstream_failed(UpstreamErrorLabel::Truncated);
+        self.exchange.broken_off(AbortLabel::Upstream);
+    }
+
     fn complete(&mut self) {
         self.exchange.complete();
         if let Some(upload) = self.upload.take() {
@@ -80,17 +95,12 @@ impl HttpBody for Body {
         match &frame {
             None => this.complete(),
             Some(Err(error)) => {
-                tracing::warn!(
-                    error = error as &dyn std::error::Error,
-                    "the upstream broke off a response"
-                );
-                this.exchange.upstream_failed(UpstreamErrorLabel::Truncated);
-                this.exchange.broken_off(AbortLabel::Upstream);
+                this.broken_off(error);
             }
             Some(Ok(frame)) => {
                 this.exchange
                     .sent(frame.data_ref().map_or(0, |data| data.len() as u64));
-                if this.is_end_stream() {
+                if frame.is_trailers() || this.is_end_stream() {
                     this.complete();
                 }
             }

@@ -17,7 +17,7 @@ pub struct Forwarding<'a> {
     /// The settings of this request.
     pub live: &'a Live,
     /// Host and port of the upstream.
-    pub upstream: &'a str,
+    pub upstream: &'a HeaderValue,
     /// Who asks.
     pub client: &'a Client,
     /// Which host is asked for.
@@ -35,10 +35,8 @@ pub fn upstream_request(
     is_upgrade: bool,
 ) -> Request<RequestBody> {
     let host = match forwarding.host {
-        Host::Named(host) => host.clone(),
-        // HTTP/1.1 must have a host; the upstream's own is the one that it surely knows.
-        Host::Absent | Host::Malformed => HeaderValue::from_str(forwarding.upstream)
-            .unwrap_or(HeaderValue::from_static("localhost")),
+        Host::Named(host) => Some(host),
+        Host::Absent | Host::Malformed => None,
     };
     let address = forwarding.client.address.ip().to_canonical();
     let origin = Origin {
@@ -49,7 +47,8 @@ pub fn upstream_request(
             .iter()
             .any(|network| network.contains(&address)),
         scheme: forwarding.client.scheme(),
-        host: &host,
+        host,
+        authority: forwarding.upstream,
         underscores: forwarding.live.headers.underscores,
         request_id: forwarding.request_id,
         is_upgrade,

@@ -21,10 +21,12 @@ use super::snapshot::Snapshot;
 use super::{hygiene, verification};
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::{Exchange, Head, LogFields, Observer};
-use crate::observe::labels::{Label, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel};
+use crate::observe::labels::{
+    AbortLabel, Label, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel,
+};
 use crate::observe::metrics::Metrics;
 use crate::observe::redact::{self, Show};
-use crate::upstream::error::{ForwardError, Side};
+use crate::upstream::error::ForwardError;
 use crate::upstream::headers;
 use crate::upstream::request_body::{RequestBody, Upload};
 use crate::upstream::response_body::ResponseBody;
@@ -183,6 +185,9 @@ impl Gateway {
             lease,
             ..
         } = answer;
+        if !headers::is_chunked_or_plain(response.headers()) {
+            return failed(&ForwardError::Coding, pending);
+        }
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             let (mut parts, incoming) = response.into_parts();
             headers::edit_response(&mut parts.headers, false);
@@ -213,15 +218,18 @@ fn refuse(reason: RefusalLabel, exchange: &mut Exchange, metrics: &Metrics) -> O
 
 /// An upstream's failure as the client sees it: a status and a fixed text.
 fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
-    pending.exchange.upstream_failed(error.label());
-    pending.exchange.verdict(error.label().label());
-    let cause = error as &dyn std::error::Error;
     let request_id = pending.request_id.to_str().unwrap_or_default();
-    match error.side() {
-        Side::Upstream => {
+    let cause = error as &dyn std::error::Error;
+    match error.label() {
+        Some(kind) => {
             tracing::warn!(request_id, error = cause, "no response from the upstream");
+            pending.exchange.upstream_failed(kind);
+            pending.exchange.verdict(kind.label());
         }
-        Side::Downstream => tracing::debug!(request_id, error = cause, "the client broke off"),
+        None => {
+            tracing::debug!(request_id, error = cause, "the client broke off");
+            pending.exchange.broken_off(AbortLabel::Client);
+        }
     }
     pending.own(respond::status(error.status()))
 }
@@ -243,9 +251,11 @@ fn log_fields<B>(
     request_id: &HeaderValue,
 ) -> LogFields {
     let uri = request.uri();
-    let show = match route::endpoint_at(snapshot, host, uri.path()) {
-        Some(_) => Show::NamesOnly,
-        None => Show::Harmless,
+    // Under whatever host: a wrong one in the console's URL is when somebody reads this log.
+    let show = if route::is_endpoint_path(snapshot, uri.path()) {
+        Show::NamesOnly
+    } else {
+        Show::Harmless
     };
     let user_agent = request.headers().get(USER_AGENT);
     LogFields {

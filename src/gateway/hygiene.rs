@@ -4,6 +4,7 @@ use http::{Method, Request};
 
 use super::host::Host;
 use crate::observe::labels::RefusalLabel;
+use crate::upstream::headers;
 
 /// Refuses a request that must not reach the upstream.
 ///
@@ -13,6 +14,10 @@ pub fn check<B>(request: &Request<B>, host: &Host) -> Result<(), RefusalLabel> {
     // A target in authority form has no path; with another method than CONNECT it is malformed as well.
     if *request.method() == Method::CONNECT || request.uri().path_and_query().is_none() {
         return Err(RefusalLabel::Connect);
+    }
+    // Another coding would be taken off as if it were only framing, and its content passed on as something else.
+    if !headers::is_chunked_or_plain(request.headers()) {
+        return Err(RefusalLabel::TransferEncoding);
     }
     if *host == Host::Malformed {
         return Err(RefusalLabel::Host);

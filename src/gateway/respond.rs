@@ -50,10 +50,10 @@ pub fn malformed() -> Own {
     response
 }
 
-/// 308 to the same target on https; `None` without a host to redirect to.
+/// 308 to the same target on https; `None` without a host and a path to redirect to.
 #[must_use]
 pub fn redirect(host: &Host, port: u16, target: &str) -> Option<Own> {
-    let name = host.name()?;
+    let name = host.name().filter(|_| target.starts_with('/'))?;
     let location = match port {
         443 => format!("https://{name}{target}"),
         port => format!("https://{name}:{port}{target}"),

@@ -64,8 +64,7 @@ pub fn route<'a, B>(
 }
 
 /// The endpoint of a path, with or without a slash at its end. One for this host comes before one for every host.
-#[must_use]
-pub fn endpoint_at<'a>(
+fn endpoint_at<'a>(
     snapshot: &'a Snapshot,
     host: &Host,
     path: &str,
@@ -86,6 +85,17 @@ pub fn endpoint_at<'a>(
         }
     }
     for_every_host
+}
+
+/// Whether a path is some endpoint's, on whatever host.
+#[must_use]
+pub fn is_endpoint_path(snapshot: &Snapshot, path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    snapshot
+        .live
+        .endpoints
+        .iter()
+        .any(|endpoint| endpoint.path == path)
 }
 
 fn domain_file<'a>(snapshot: &'a Snapshot, path: &str) -> Option<&'a Bytes> {

@@ -157,7 +157,10 @@ impl Exchange {
 
     /// The whole response was handed over. Without this the client counts as having hung up.
     pub fn complete(&mut self) {
-        self.ending = Ending::Complete;
+        // An answer to a client that has left does not bring it back.
+        if self.ending == Ending::Open {
+            self.ending = Ending::Complete;
+        }
     }
 
     /// The response broke off.

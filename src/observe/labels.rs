@@ -173,6 +173,8 @@ label! {
         Connect = "connect",
         /// No `Host`, several, or one that is no host.
         Host = "host",
+        /// A transfer coding other than `chunked`.
+        TransferEncoding = "transfer_encoding",
         /// Something that is not HTTP came in.
         Malformed = "malformed",
     }
@@ -207,8 +209,6 @@ label! {
         Malformed = "malformed",
         /// 101 that nobody asked for.
         UnexpectedUpgrade = "unexpected_upgrade",
-        /// The client broke off while its request was being sent.
-        ClientBody = "client_body",
         /// The connection broke in the middle of a response.
         Truncated = "truncated",
     }

@@ -53,7 +53,7 @@ pub enum Show {
 #[must_use]
 pub fn target(path: &str, query: Option<&str>, show: Show) -> String {
     let mut shown = String::with_capacity(path.len() + 32);
-    push_escaped(&mut shown, path);
+    push_path(&mut shown, path);
     let Some(query) = query else {
         return shown;
     };
@@ -65,6 +65,33 @@ pub fn target(path: &str, query: Option<&str>, show: Show) -> String {
         push_pair(&mut shown, pair, show);
     }
     shown
+}
+
+/// A query whose "?" was lost or encoded is part of the path.
+fn push_path(shown: &mut String, path: &str) {
+    if !hides_secret(path) {
+        return push_escaped(shown, path);
+    }
+    let end = path.find(['%', '&', ';', '=']).unwrap_or_default();
+    let (before, hidden) = path.split_at_checked(end).unwrap_or(("", path));
+    push_escaped(shown, before);
+    push_length(shown, hidden);
+}
+
+/// Whether `text` cannot be decoded, or has a secret's name and a value behind it, in whatever way they got there.
+fn hides_secret(text: &str) -> bool {
+    let Ok(decoded) = percent_decode_str(text).decode_utf8() else {
+        return true;
+    };
+    decoded.match_indices('=').any(|(end, _)| {
+        let before = decoded.get(..end).unwrap_or_default();
+        let start = before.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        is_secret(
+            before
+                .get(start.map_or(0, |start| start + 1)..)
+                .unwrap_or_default(),
+        )
+    })
 }
 
 fn push_pair(shown: &mut String, pair: &str, show: Show) {
@@ -83,7 +110,7 @@ fn push_pair(shown: &mut String, pair: &str, show: Show) {
         shown.push_str("***");
         return;
     }
-    if percent_decode_str(value).decode_utf8().is_err() {
+    if hides_secret(value) {
         return push_length(shown, value);
     }
     push_escaped(shown, value);
@@ -158,6 +185,20 @@ mod tests {
             target("/wx", Some("%73ignature=5c45&q=%ff"), Show::Harmless),
             "/wx?<16 bytes>&q=<3 bytes>"
         );
+    }
+
+    #[test]
+    fn a_secret_in_the_wrong_place_is_hidden_too() {
+        for (path, query, shown) in [
+            ("/o", Some("a=1;signature=SECRET"), "/o?a=<18 bytes>"),
+            ("/o", Some("x=1?echostr=SECRET"), "/o?x=<16 bytes>"),
+            ("/o", Some("a=msg_signature%3DSECRET"), "/o?a=<22 bytes>"),
+            ("/wx&signature=SECRET", None, "/wx<17 bytes>"),
+            ("/wx%3Fsignature=SECRET", None, "/wx<19 bytes>"),
+            ("/a=1", Some("b=c=d"), "/a=1?b=c=d"),
+        ] {
+            assert_eq!(target(path, query, Show::Harmless), shown);
+        }
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub enum ForwardError {
     /// What came is not an HTTP response.
     #[error("the upstream's response is malformed")]
     Malformed(#[source] hyper::Error),
+    /// A transfer coding other than `chunked`, which cannot be passed on.
+    #[error("the upstream's response has a transfer coding that is not chunked")]
+    Coding,
     /// 101 without having been asked, or for something else.
     #[error("the upstream switched protocols without being asked")]
     UnexpectedUpgrade,
@@ -40,32 +43,7 @@ pub enum ForwardError {
     ClientBody(#[source] hyper::Error),
 }
 
-/// Whose fault a failed exchange was. Decides the level of the log line.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Side {
-    /// The client's.
-    Downstream,
-    /// The backend's.
-    Upstream,
-}
-
 impl ForwardError {
-    /// Whose fault it was.
-    #[must_use]
-    pub fn side(&self) -> Side {
-        match self {
-            Self::ClientBody(_) => Side::Downstream,
-            Self::Unresolvable(_)
-            | Self::Refused(_)
-            | Self::Unreachable(_)
-            | Self::ConnectTimeout(_)
-            | Self::Closed(_)
-            | Self::ResponseTimeout(_)
-            | Self::Malformed(_)
-            | Self::UnexpectedUpgrade => Side::Upstream,
-        }
-    }
-
     /// What the client sees: 503 where the backend is not there yet or any more by name, 504 where it is too slow,
     /// 502 for everything else it does.
     #[must_use]
@@ -76,26 +54,27 @@ impl ForwardError {
             | Self::Unreachable(_)
             | Self::Closed(_)
             | Self::Malformed(_)
+            | Self::Coding
             | Self::UnexpectedUpgrade => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout(_) | Self::ResponseTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::ClientBody(_) => StatusCode::BAD_REQUEST,
         }
     }
 
-    /// The kind under which it is counted.
+    /// The kind under which it is counted; none if the upstream is not to blame.
     #[must_use]
-    pub fn label(&self) -> UpstreamErrorLabel {
-        match self {
+    pub fn label(&self) -> Option<UpstreamErrorLabel> {
+        Some(match self {
             Self::Unresolvable(_) => UpstreamErrorLabel::Unresolvable,
             Self::Refused(_) => UpstreamErrorLabel::Refused,
             Self::Unreachable(_) => UpstreamErrorLabel::Unreachable,
             Self::ConnectTimeout(_) => UpstreamErrorLabel::ConnectTimeout,
             Self::Closed(_) => UpstreamErrorLabel::Closed,
             Self::ResponseTimeout(_) => UpstreamErrorLabel::ResponseTimeout,
-            Self::Malformed(_) => UpstreamErrorLabel::Malformed,
+            Self::Malformed(_) | Self::Coding => UpstreamErrorLabel::Malformed,
             Self::UnexpectedUpgrade => UpstreamErrorLabel::UnexpectedUpgrade,
-            Self::ClientBody(_) => UpstreamErrorLabel::ClientBody,
-        }
+            Self::ClientBody(_) => return None,
+        })
     }
 
     /// True if the connection turned out to be gone before a response began.

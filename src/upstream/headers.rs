@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::Frame;
 
 use crate::config::Underscores;
 
@@ -30,11 +32,23 @@ const ESSENTIAL: [HeaderName; 2] = [HOST, CONTENT_LENGTH];
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The address alone, for the many sites that read nothing else.
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 /// Says that a message was checked here, so it never comes from outside.
 const X_WECHAT_VERIFIED: HeaderName = HeaderName::from_static("x-wechat-verified");
+/// What this proxy says to the upstream in a request's head, and nobody else in its trailers.
+const OURS: [HeaderName; 7] = [
+    FORWARDED,
+    X_FORWARDED_FOR,
+    X_REAL_IP,
+    X_FORWARDED_PROTO,
+    X_FORWARDED_HOST,
+    X_FORWARDED_PORT,
+    X_WECHAT_VERIFIED,
+];
 /// Joins log lines of the client's proxy, this one and the backend.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -47,8 +61,10 @@ pub struct Origin<'a> {
     pub is_trusted: bool,
     /// `http` or `https`.
     pub scheme: &'static str,
-    /// The request's host, with its port if it has one.
-    pub host: &'a HeaderValue,
+    /// The host that the client asked for, with its port if it has one; only HTTP/1.0 may leave it out.
+    pub host: Option<&'a HeaderValue>,
+    /// `Host` for a request that names none: the upstream's own name is the one that it surely knows.
+    pub authority: &'a HeaderValue,
     /// Whether names with `_` pass.
     pub underscores: Underscores,
     /// For `X-Request-Id`.
@@ -77,7 +93,7 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
         drop_underscores(headers);
     }
     join_cookies(headers);
-    headers.insert(HOST, origin.host.clone());
+    headers.insert(HOST, origin.host.unwrap_or(origin.authority).clone());
     headers.insert(X_REQUEST_ID, origin.request_id.clone());
     set_forwarded(headers, origin);
 }
@@ -85,7 +101,10 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
 /// Makes a response head fit for the client. With `is_upgrade` it is a 101 to a request for a WebSocket.
 pub fn edit_response(headers: &mut HeaderMap, is_upgrade: bool) {
     // The upstream's chunked framing has been read; a length beside it was wrong (RFC 9112 section 6.3).
-    if headers.contains_key(TRANSFER_ENCODING) {
+    // One that is written as a list is left to be written anew.
+    let is_number = |value: &HeaderValue| value.as_bytes().iter().all(u8::is_ascii_digit);
+    if headers.contains_key(TRANSFER_ENCODING) || !headers.get(CONTENT_LENGTH).is_none_or(is_number)
+    {
         headers.remove(CONTENT_LENGTH);
     }
     strip_hop_by_hop(headers);
@@ -104,28 +123,51 @@ pub fn names_websocket(headers: &HeaderMap) -> bool {
     fields.next().is_some_and(is_websocket) && fields.next().is_none()
 }
 
+/// True if there is no transfer coding, or `chunked` and nothing else.
+#[must_use]
+pub fn is_chunked_or_plain(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    codings.next().is_none_or(is_chunked) && codings.next().is_none()
+}
+
 /// True if a `Connection` field has this token.
 #[must_use]
 pub fn connection_names(headers: &HeaderMap, token: &str) -> bool {
-    nominated(headers).any(|name| name.eq_ignore_ascii_case(token))
+    nominated(headers).any(|name| name.eq_ignore_ascii_case(token.as_bytes()))
 }
 
-fn nominated(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+fn nominated(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers
         .get_all(CONNECTION)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
 }
 
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let nominated: Vec<HeaderName> = nominated(headers)
-        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
         .filter(|name| !ESSENTIAL.contains(name) && *name != TRAILER)
         .collect();
     for name in nominated.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
+    }
+}
+
+/// Makes trailers fit to pass in either direction: what a head may not have, a trailer may not bring in after it.
+#[must_use]
+pub fn edit_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            strip_hop_by_hop(&mut trailers);
+            drop_underscores(&mut trailers);
+            for name in ESSENTIAL.iter().chain(&OURS) {
+                trailers.remove(name);
+            }
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
     }
 }
 
@@ -185,8 +227,13 @@ fn set_forwarded(headers: &mut HeaderMap, origin: &Origin<'_>) {
     if !headers.contains_key(X_FORWARDED_PROTO) {
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme));
     }
-    if !headers.contains_key(X_FORWARDED_HOST) {
-        headers.insert(X_FORWARDED_HOST, origin.host.clone());
+    if let Some(host) = origin.host
+        && !headers.contains_key(X_FORWARDED_HOST)
+    {
+        headers.insert(X_FORWARDED_HOST, host.clone());
+    }
+    if !origin.is_trusted || !headers.contains_key(X_REAL_IP) {
+        set(headers, X_REAL_IP, &client);
     }
     if !headers.contains_key(X_FORWARDED_PORT) {
         set(headers, X_FORWARDED_PORT, port_of(origin));
@@ -195,7 +242,10 @@ fn set_forwarded(headers: &mut HeaderMap, origin: &Origin<'_>) {
 
 /// The port that the client used, which behind a published container port is not the one that is bound here.
 fn port_of<'a>(origin: &'a Origin<'_>) -> &'a str {
-    let host = origin.host.to_str().unwrap_or_default();
+    let host = origin
+        .host
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
     match host.rsplit_once(':') {
         Some((_, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => port,
         _ if origin.scheme == "https" => "443",

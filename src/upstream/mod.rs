@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
@@ -28,6 +28,7 @@ use request_body::{RequestBody, Upload};
 /// A worker's way to the backend.
 #[derive(Debug)]
 pub struct Upstream {
+    authority: HeaderValue,
     config: config::Upstream,
     pool: Rc<Pool>,
     observer: Arc<Observer>,
@@ -57,6 +58,9 @@ impl Upstream {
     #[must_use]
     pub fn new(config: config::Upstream, observer: Arc<Observer>) -> Self {
         Self {
+            // Checked when it was read: a name or an address, and a port.
+            authority: HeaderValue::from_str(&config.authority)
+                .unwrap_or(HeaderValue::from_static("localhost")),
             pool: Pool::new(config.idle_timeout, config.max_idle),
             config,
             observer,
@@ -96,8 +100,8 @@ impl Upstream {
 
     /// `host:port` as a `Host` field; for requests that name no host.
     #[must_use]
-    pub fn authority(&self) -> &str {
-        &self.config.authority
+    pub fn authority(&self) -> &HeaderValue {
+        &self.authority
     }
 
     async fn connect(&self) -> Result<Lease, ForwardError> {

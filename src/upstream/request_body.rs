@@ -15,6 +15,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
+use super::headers;
+
 /// How long an upload that nobody wants is read after its answer. Clients stop at an answer, but closing with bytes
 /// unread would reset the connection and take the answer with it.
 const DISCARD: Duration = Duration::from_secs(2);
@@ -92,6 +94,7 @@ impl Upload {
     fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let mut incoming = self.incoming.borrow_mut();
         let frame = ready!(Pin::new(&mut *incoming).poll_frame(context));
+        let frame = frame.map(|frame| frame.map(headers::edit_trailers));
         match &frame {
             None => self.state.set(State::Finished),
             Some(Err(_)) => self.state.set(State::Failed),
@@ -99,7 +102,8 @@ impl Upload {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                 self.bytes.set(self.bytes.get() + length);
                 self.moved_at.set(Instant::now());
-                if incoming.is_end_stream() {
+                // Nobody asks for more after trailers or the last byte.
+                if frame.is_trailers() || incoming.is_end_stream() {
                     self.state.set(State::Finished);
                 }
             }

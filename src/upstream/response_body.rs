@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::headers;
 use super::pool::Lease;
 
 /// The body of an upstream's response.
@@ -26,12 +27,13 @@ impl ResponseBody {
             incoming,
             lease: Some(lease),
         };
-        body.give_back_at_end();
+        body.give_back_at_end(false);
         body
     }
 
-    fn give_back_at_end(&mut self) {
-        if !self.incoming.is_end_stream() {
+    /// Nobody asks for more after trailers or the last byte, so the end has to be seen when it comes.
+    fn give_back_at_end(&mut self, has_ended: bool) {
+        if !has_ended && !self.incoming.is_end_stream() {
             return;
         }
         if let Some(lease) = self.lease.take() {
@@ -50,13 +52,10 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
         let frame = ready!(Pin::new(&mut this.incoming).poll_frame(context));
+        let frame = frame.map(|frame| frame.map(headers::edit_trailers));
         match &frame {
-            Some(Ok(_)) => this.give_back_at_end(),
-            None => {
-                if let Some(lease) = this.lease.take() {
-                    lease.give_back();
-                }
-            }
+            Some(Ok(frame)) => this.give_back_at_end(frame.is_trailers()),
+            None => this.give_back_at_end(true),
             Some(Err(_)) => this.lease = None,
         }
         Poll::Ready(frame)
