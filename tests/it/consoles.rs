@@ -1,7 +1,6 @@
 //! Consoles that nobody here wrote: their SDKs sign and encrypt, and what comes back must be what they sent.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use serde_json::json;
 
