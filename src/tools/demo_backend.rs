@@ -89,14 +89,12 @@ async fn answer(request: Request<Incoming>) -> Response<Content> {
 
 /// What the backend sees of a request.
 fn describe(head: &Parts, length: usize) -> Bytes {
-    let mut text = format!(
-        "the demo's backend got {} {} with {length} bytes\n",
-        head.method, head.uri
-    );
+    let mut text = format!("the demo's backend got {} {}\n", head.method, head.uri);
     for (name, value) in &head.headers {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name}: {}", value.to_str().unwrap_or("<not text>"));
     }
+    let _ = writeln!(text, "and a body of {length} bytes");
     text.into()
 }
 
