@@ -14,7 +14,7 @@
 //! # Life of a request
 //! [`edge::listener`] accepts, [`edge::handshake`] encrypts, [`edge::connection`] speaks HTTP by the version that was
 //! agreed on. [`gateway::handler`] takes one snapshot of the live settings, lets [`gateway::hygiene`] refuse what is
-//! malformed and asks [`gateway::route`] for the way: a verification is answered from [`wechat::verify`], everything
+//! malformed and asks [`gateway::route`] for the way: a verification is answered from [`wechat::verify()`], everything
 //! else goes through [`upstream`]. [`observe::exchange`] counts and logs when the last byte is gone.
 
 pub mod app;
