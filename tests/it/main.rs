@@ -18,6 +18,7 @@ mod architecture;
 mod backends;
 mod bad_input;
 mod banned;
+mod blame;
 mod client;
 mod clients;
 mod commands;
