@@ -15,6 +15,11 @@ pub const SOON: Duration = Duration::from_secs(20);
 /// The names on the certificate that every gate has unless its test brings others.
 pub const NAMES: [&str; 2] = ["wx.test", "localhost"];
 
+/// A name whose first label is longer than DNS allows (RFC 1035 section 2.3.4): refused at once, without a resolver that
+/// may be slow to say that a name does not exist.
+pub const UNRESOLVABLE: &str =
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.test";
+
 /// A running wxgate.
 pub struct Gate {
     child: Child,

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::client::{self, Curled, Stream, curl, curl_url, tcp};
 use crate::console::{Encrypted, Plain, Random, encode, encrypt, flipped, key_bytes, seal, sign};
-use crate::gate::{self, Gate};
+use crate::gate::{self, Gate, UNRESOLVABLE};
 use crate::partners::Sdk;
 use crate::recorder::Recorder;
 
@@ -329,10 +329,7 @@ fn run(format: &str, expected: &[&str]) {
         (upstream.yaml(), 200),
         (nonsense.yaml(), 502),
         (format!("upstream: {{url: 'http://{}'}}\n", closed()), 502),
-        (
-            "upstream: {url: 'http://backend.invalid'}\n".to_owned(),
-            503,
-        ),
+        (format!("upstream: {{url: 'http://{UNRESOLVABLE}'}}\n"), 503),
     ];
     for (position, (upstream, status)) in upstreams.into_iter().enumerate() {
         let yaml = upstream + &endpoints.yaml();

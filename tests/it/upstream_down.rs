@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use crate::client::{curl, get, tls};
 use crate::console::{Encrypted, Plain, seal};
-use crate::gate::Gate;
+use crate::gate::{Gate, UNRESOLVABLE};
 use crate::recorder::Recorder;
 
 const TOKEN: &str = "QDG6eKspamTOKEN1";
@@ -67,7 +67,7 @@ fn verification_succeeds_with_an_upstream_that_refuses_connections() {
 #[test]
 fn verification_succeeds_with_an_upstream_whose_name_does_not_resolve() {
     verifies_without(
-        "upstream: {url: 'http://backend.invalid:8080'}\n",
+        &format!("upstream: {{url: 'http://{UNRESOLVABLE}:8080'}}\n"),
         503,
         "unresolvable",
     );

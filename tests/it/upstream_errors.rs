@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use socket2::{Domain, Socket, Type};
 
 use crate::client::curl;
-use crate::gate::Gate;
+use crate::gate::{Gate, UNRESOLVABLE};
 use crate::recorder::Recorder;
 
 /// The mini program documentation's example.
@@ -75,7 +75,7 @@ fn a_unix_socket_that_is_not_there_is_502() {
 #[test]
 fn a_name_that_does_not_resolve_is_503() {
     fails(
-        "upstream: {url: 'http://nobody.invalid', connect_timeout: 20s}\n",
+        &format!("upstream: {{url: 'http://{UNRESOLVABLE}', connect_timeout: 20s}}\n"),
         503,
         "service unavailable\n",
         "unresolvable",
