@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::sync::{Arc, Mutex};
 
 use crate::client::{self, Answer, Stream, curl, exchange, tcp};
-use crate::console::{Encrypted, Plain, labels, moved, seal, verifications, without_date};
+use crate::console::{Encrypted, Plain, labels, moved, refusal, seal, verifications, without_date};
 use crate::gate::Gate;
 use crate::recorder::Recorder;
 
@@ -174,19 +174,7 @@ fn bad_verifications_get_a_fixed_refusal_without_an_echo_and_are_counted_once() 
         } else {
             send(&mut tcp(gate.http), "GET", target.as_bytes())
         };
-        let (words, body) = match status {
-            400 => ("400 Bad Request", "bad request\n"),
-            _ => ("403 Forbidden", "forbidden\n"),
-        };
-        let head = format!(
-            "HTTP/1.1 {words}\r\n\
-             content-type: text/plain; charset=utf-8\r\n\
-             content-length: {}\r\n\
-             x-content-type-options: nosniff\r\n\
-             cache-control: no-store\r\n\
-             connection: close",
-            body.len()
-        );
+        let (head, body) = refusal(status);
         assert_eq!(without_date(&answer.head), head, "{target}");
         assert_eq!(answer.body_text(), body, "{target}");
         assert_eq!(

@@ -234,3 +234,22 @@ pub fn verification(path: &str, token: &str) -> String {
     let plain = Plain::new(token, "1714112445", "415670741", ECHOSTR);
     format!("{path}?{}", plain.query())
 }
+
+/// Head (without its `Date`) and body of a refusal, on a connection that closes.
+pub fn refusal(status: u16) -> (String, String) {
+    let (words, body) = match status {
+        400 => ("400 Bad Request", "bad request\n"),
+        403 => ("403 Forbidden", "forbidden\n"),
+        other => panic!("{other} is no refusal"),
+    };
+    let head = format!(
+        "HTTP/1.1 {words}\r\n\
+         content-type: text/plain; charset=utf-8\r\n\
+         content-length: {}\r\n\
+         x-content-type-options: nosniff\r\n\
+         cache-control: no-store\r\n\
+         connection: close",
+        body.len()
+    );
+    (head, body.into())
+}

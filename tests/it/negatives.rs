@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::client::{self, Answer, exchange};
 use crate::console::{
-    Encrypted, encode, encrypt, flipped, labels, moved, seal, verifications, without_date,
+    Encrypted, encode, encrypt, flipped, labels, moved, refusal, seal, verifications, without_date,
 };
 use crate::gate::{self, Gate};
 
@@ -85,24 +85,6 @@ fn ask(gate: &Gate, target: &str) -> (String, String) {
     let bytes = exchange(&mut client::tls(gate, &["http/1.1"]), request.as_bytes());
     let answer = Answer::parse(&bytes);
     (without_date(&answer.head), answer.body_text())
-}
-
-fn refusal(status: u16) -> (String, String) {
-    let (words, body) = match status {
-        400 => ("400 Bad Request", "bad request\n"),
-        403 => ("403 Forbidden", "forbidden\n"),
-        other => panic!("{other} is no refusal"),
-    };
-    let head = format!(
-        "HTTP/1.1 {words}\r\n\
-         content-type: text/plain; charset=utf-8\r\n\
-         content-length: {}\r\n\
-         x-content-type-options: nosniff\r\n\
-         cache-control: no-store\r\n\
-         connection: close",
-        body.len()
-    );
-    (head, body.into())
 }
 
 #[test]
