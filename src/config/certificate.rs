@@ -11,7 +11,7 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use rustls::{Error as TlsError, InconsistentKeys};
+use rustls::{Error as TlsError, InconsistentKeys, RootCertStore};
 use x509_cert::Certificate as X509;
 use x509_cert::der::asn1::{PrintableStringRef, Utf8StringRef};
 use x509_cert::der::oid::db::rfc4519::COMMON_NAME;
@@ -64,19 +64,11 @@ pub(super) struct Chain {
 
 /// Reads the PEM file at `path`: the server's own certificate first, then those of its issuers.
 pub(super) fn read_chain(path: &Path) -> Result<Chain, Wrong> {
-    let bytes = read_pem(path)?;
-    let certificates = CertificateDer::pem_slice_iter(&bytes)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| broken_pem(path, error))?;
+    let certificates = read_certificates(path)?;
     let Some(first) = certificates.first() else {
         return Err(Wrong::found(format!(
-            "{} has no certificate in it{}",
-            path.display(),
-            if has(&bytes, "PRIVATE KEY-----") {
-                ", but a private key"
-            } else {
-                ""
-            }
+            "{} has no certificate in it",
+            path.display()
         )));
     };
     let not_readable = |error| {
@@ -96,6 +88,42 @@ pub(super) fn read_chain(path: &Path) -> Result<Chain, Wrong> {
         is_self_issued: tbs.issuer == tbs.subject,
         certificates,
     })
+}
+
+/// Reads the certificates of authorities, at least one, from the PEM file at `path`.
+pub(super) fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, Wrong> {
+    let certificates = read_certificates(path)?;
+    let mut store = RootCertStore::empty();
+    for certificate in &certificates {
+        store.add(certificate.clone()).map_err(|error| {
+            Wrong::found(format!(
+                "a certificate in {} cannot be trusted",
+                path.display()
+            ))
+            .because(error)
+        })?;
+    }
+    Ok(certificates)
+}
+
+/// At least one.
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Wrong> {
+    let bytes = read_pem(path)?;
+    let certificates = CertificateDer::pem_slice_iter(&bytes)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| broken_pem(path, error))?;
+    if !certificates.is_empty() {
+        return Ok(certificates);
+    }
+    let instead = if has(&bytes, "PRIVATE KEY-----") {
+        ", but a private key"
+    } else {
+        ""
+    };
+    Err(Wrong::found(format!(
+        "{} has no certificate in it{instead}",
+        path.display()
+    )))
 }
 
 /// Reads the first private key (PKCS#8, PKCS#1 or SEC1) in the PEM file at `path`.

@@ -21,7 +21,12 @@ use super::{defaults, file, settings, yaml};
 const LARGEST_FILE: usize = 4 * 1024 * 1024;
 
 /// Keys whose list of texts may also be one comma-separated text: the environment has no lists.
-const LISTS_OF_TEXT: [&str; 3] = ["listen.https", "listen.http", "trusted_proxies"];
+const LISTS_OF_TEXT: [&str; 4] = [
+    "listen.https",
+    "listen.http",
+    "listen.proxy_protocol",
+    "trusted_proxies",
+];
 
 /// The origin of a value nobody wrote.
 const DEFAULT_ORIGIN: &str = "default";

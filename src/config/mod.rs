@@ -25,6 +25,7 @@ mod place;
 mod repeats;
 mod secret;
 mod settings;
+mod size;
 mod spelling;
 #[cfg(test)]
 mod trial;
@@ -38,8 +39,9 @@ pub use layers::Config;
 pub use overrides::{Override, OverrideError};
 pub use secret::Secret;
 pub use settings::{
-    Boot, Drain, Endpoint, Headers, Http, Listen, Live, Log, LogFormat, OtherRequests, Settings,
-    Target, Timeouts, Tls, TlsVersion, Underscores, Upstream,
+    BodyLimits, Boot, ClientAuth, Drain, Endpoint, Headers, Http, Http2Limits, Limits, Listen,
+    Live, Log, LogFormat, Networks, OtherRequests, Settings, Target, Timeouts, Tls, TlsVersion,
+    Underscores, Upstream,
 };
 
 use std::path::Path;

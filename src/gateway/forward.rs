@@ -41,11 +41,7 @@ pub fn upstream_request(
     let address = forwarding.client.address.ip().to_canonical();
     let origin = Origin {
         client: address,
-        is_trusted: forwarding
-            .live
-            .trusted_proxies
-            .iter()
-            .any(|network| network.contains(&address)),
+        is_trusted: forwarding.live.trusted_proxies.contain(address),
         scheme: forwarding.client.scheme(),
         host,
         authority: forwarding.upstream,

@@ -2,14 +2,11 @@
 //!
 //! The credentials are the published ones of the consoles' own documentation or made up here: they protect nothing.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::num::{NonZeroU16, NonZeroUsize};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::crypto::aws_lc_rs;
@@ -20,8 +17,7 @@ use thiserror::Error;
 use super::demo_backend;
 use crate::cli::DemoArgs;
 use crate::config::{
-    Boot, Certificate, Drain, Endpoint, Headers, Http, Listen, Live, Log, LogFormat, OtherRequests,
-    Settings, Target, Timeouts, Tls, TlsVersion, Underscores, Upstream,
+    Certificate, Config, ConfigError, Endpoint, Environment, Listen, Override, Settings,
 };
 use crate::wechat::{
     AesKey, Credentials, Envelopes, ReceiveIds, Scheme, Token, envelope, signature,
@@ -60,6 +56,9 @@ pub enum DemoError {
     /// A key that the TLS library does not take.
     #[error("the demo's certificate cannot be used")]
     Key(#[source] rustls::Error),
+    /// Defaults that do not hold, which is a bug here.
+    #[error("the demo's settings are wrong")]
+    Settings(#[source] ConfigError),
     /// The built-in token or key is wrong, which is a bug here.
     #[error("the demo's credentials are wrong")]
     Credentials,
@@ -71,18 +70,19 @@ pub enum DemoError {
 /// See [`DemoError`].
 pub fn prepare(args: &DemoArgs) -> Result<Demo, DemoError> {
     let backend = demo_backend::start().map_err(DemoError::Backend)?;
-    let listen = Listen {
-        https: vec![free(args.https)?],
-        http: vec![free(args.http)?],
-        admin: Some(free(args.admin)?),
-    };
+    let https = free(args.https)?;
+    let mut settings = settings(backend, https, free(args.http)?, free(args.admin)?)?;
     let token = Token::new(TOKEN.to_owned()).map_err(|_| DemoError::Credentials)?;
     let key = AesKey::from_encoding_aes_key(KEY).map_err(|_| DemoError::Credentials)?;
-    let guide = guide(&listen, &token, &key)?;
-    let settings = Settings {
-        live: live(&listen, token, key)?,
-        boot: boot(listen, backend),
-    };
+    let guide = guide(&settings.boot.listen, &token, &key)?;
+    let encrypted = Scheme::Encrypted(Envelopes {
+        keys: vec![key],
+        receive_ids: ReceiveIds::OneOf(vec![RECEIVE_ID.to_owned()]),
+    });
+    settings.live.endpoints = vec![
+        endpoint("official-account", "/wechat", token.clone(), Scheme::Plain),
+        endpoint("wecom", "/wecom", token, encrypted),
+    ];
     Ok(Demo { settings, guide })
 }
 
@@ -94,69 +94,35 @@ fn free(address: SocketAddr) -> Result<SocketAddr, DemoError> {
     socket.local_addr().map_err(DemoError::Port)
 }
 
-fn boot(listen: Listen, backend: SocketAddr) -> Boot {
-    Boot {
-        listen,
-        workers: NonZeroUsize::MIN,
-        drain: Drain {
-            delay: Duration::ZERO,
-            timeout: Duration::from_secs(5),
-        },
-        upstream: Upstream {
-            target: Target::Tcp {
-                host: backend.ip().to_string(),
-                port: backend.port(),
-            },
-            authority: backend.to_string(),
-            connect_timeout: Duration::from_secs(5),
-            response_timeout: Duration::from_secs(60),
-            idle_timeout: Duration::from_secs(4),
-            max_idle: 16,
-        },
-        log: Log {
-            level: tracing::Level::INFO,
-            format: LogFormat::Text,
-            access: true,
-        },
-    }
-}
-
-fn live(listen: &Listen, token: Token, key: AesKey) -> Result<Live, DemoError> {
-    let https = listen
-        .https
-        .first()
-        .and_then(|address| NonZeroU16::new(address.port()));
-    let encrypted = Scheme::Encrypted(Envelopes {
-        keys: vec![key],
-        receive_ids: ReceiveIds::OneOf(vec![RECEIVE_ID.to_owned()]),
-    });
-    Ok(Live {
-        tls: Tls {
-            certificates: vec![certificate()?],
-            min_version: TlsVersion::Tls12,
-            strict_sni: false,
-        },
-        http: Http {
-            other: OtherRequests::Redirect,
-            redirect_port: https.unwrap_or(NonZeroU16::MIN),
-        },
-        timeouts: Timeouts {
-            handshake: Duration::from_secs(10),
-            request_head: Duration::from_secs(30),
-        },
-        trusted_proxies: Vec::new(),
-        headers: Headers {
-            underscores: Underscores::Drop,
-        },
-        endpoints: vec![
-            endpoint("official-account", "/wechat", token.clone(), Scheme::Plain),
-            endpoint("wecom", "/wecom", token, encrypted),
-        ],
-        domain_files: BTreeMap::from([(
-            DOMAIN_FILE.0.to_owned(),
-            Bytes::from_static(DOMAIN_FILE.1.as_bytes()),
-        )]),
-    })
+/// The defaults, whatever the environment says, with what a demo needs.
+fn settings(
+    backend: SocketAddr,
+    https: SocketAddr,
+    http: SocketAddr,
+    admin: SocketAddr,
+) -> Result<Settings, DemoError> {
+    let set = |key, value: String| Override::named("demo", key, value);
+    let overrides = [
+        // Its certificate is in no file, so this listener is added below.
+        set("listen.https", String::new()),
+        set("listen.http", http.to_string()),
+        set("listen.admin", admin.to_string()),
+        set("http.redirect_port", https.port().to_string()),
+        set("upstream.url", format!("http://{backend}")),
+        set("drain.timeout", "5s".to_owned()),
+        set("workers", "1".to_owned()),
+        set(
+            &format!("domain_files.{}", DOMAIN_FILE.0),
+            DOMAIN_FILE.1.to_owned(),
+        ),
+    ];
+    let config = Config::read(None, &overrides, Environment::default());
+    let mut settings = config
+        .and_then(Config::check)
+        .map_err(DemoError::Settings)?;
+    settings.boot.listen.https = vec![https];
+    settings.live.tls.certificates = vec![certificate()?];
+    Ok(settings)
 }
 
 fn endpoint(name: &str, path: &str, token: Token, scheme: Scheme) -> Endpoint {
@@ -169,6 +135,7 @@ fn endpoint(name: &str, path: &str, token: Token, scheme: Scheme) -> Endpoint {
             scheme,
         },
         timestamp_window: None,
+        allow: None,
     }
 }
 

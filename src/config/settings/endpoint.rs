@@ -1,6 +1,6 @@
 //! `endpoints`: the callback URLs answered here.
 
-use super::{credentials, is_label};
+use super::{Networks, credentials, is_label, networks};
 use crate::config::duration;
 use crate::config::fault::{Faults, Wrong};
 use crate::config::place::{Place, Section};
@@ -22,9 +22,11 @@ pub struct Endpoint {
     pub credentials: Credentials,
     /// How far a timestamp may be from now, in seconds, at least 1; `None`: it is not looked at. Default `None`.
     pub timestamp_window: Option<u64>,
+    /// Who may verify and send messages; `None`: everybody. Pages on the same path are open to all. Default `None`.
+    pub allow: Option<Networks>,
 }
 
-pub(super) const KEYS: [&str; 8] = [
+pub(super) const KEYS: [&str; 9] = [
     "name",
     "host",
     "path",
@@ -33,6 +35,7 @@ pub(super) const KEYS: [&str; 8] = [
     "encoding_aes_keys",
     "receive_ids",
     "timestamp_window",
+    "allow",
 ];
 const NAME: &str = "allowed are 1 to 64 of A-Z a-z 0-9 _ . -";
 const HOST: &str =
@@ -90,6 +93,10 @@ fn read_endpoint<'c>(
         Some(_) => endpoint.read("timestamp_window", WINDOW, faults, read_window),
         None => Some(None),
     };
+    let allow = match endpoint.get("allow") {
+        Some(_) => networks::read(&endpoint, "allow", faults).map(Some),
+        None => Some(None),
+    };
     if let Some((name, place)) = name.clone().zip(endpoint.get("name")) {
         seen.names.push((place, name));
     }
@@ -102,6 +109,7 @@ fn read_endpoint<'c>(
         path: path?,
         credentials: credentials?,
         timestamp_window: timestamp_window?,
+        allow: allow?,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::section;
+use super::{Networks, networks, section};
 use crate::config::fault::{Faults, Wrong};
 use crate::config::place::{Place, Section};
 use crate::config::repeats;
@@ -16,8 +16,11 @@ pub struct Listen {
     pub http: Vec<SocketAddr>,
     /// For metrics and probes; `None` if off. Default `127.0.0.1:9090`.
     pub admin: Option<SocketAddr>,
+    /// Peers whose connections to `https` and `http` begin with a PROXY protocol header, each of them. Default none.
+    pub proxy_protocol: Networks,
 }
 
+const KEYS: [&str; 4] = ["https", "http", "admin", "proxy_protocol"];
 const ADDRESS: &str = "allowed is ip:port such as 0.0.0.0:443 or [::]:443";
 const ADMIN: &str = "allowed is ip:port such as 127.0.0.1:9090, or off";
 const LIST: &str = "allowed is a list of ip:port such as [\"[::]:443\"]";
@@ -26,7 +29,7 @@ const LIST: &str = "allowed is a list of ip:port such as [\"[::]:443\"]";
 type Bound<'c> = Vec<Option<(Place<'c>, SocketAddr)>>;
 
 pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Listen> {
-    let listen = section(root, "listen", &["https", "http", "admin"], faults)?;
+    let listen = section(root, "listen", &KEYS, faults)?;
     let https = read_list(&listen, "https", faults);
     let http = read_list(&listen, "http", faults);
     let admin = listen.read("admin", ADMIN, faults, |place| {
@@ -35,6 +38,7 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Listen> {
             address => address.parse().ok().map(Some),
         })
     });
+    let proxy_protocol = networks::read(&listen, "proxy_protocol", faults);
     if let (Some([]), Some([])) = (https.as_deref(), http.as_deref()) {
         let wrong = Wrong::found("https and http are both empty");
         faults.push(
@@ -62,6 +66,7 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Listen> {
         https: addresses(https?)?,
         http: addresses(http?)?,
         admin: admin?,
+        proxy_protocol: proxy_protocol?,
     })
 }
 

@@ -7,35 +7,37 @@ mod domain_files;
 mod endpoint;
 mod headers;
 mod http;
+mod limits;
 mod listen;
 mod log;
+mod networks;
 mod process;
 mod timeouts;
 mod tls;
-mod trusted_proxies;
 mod upstream;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use bytes::Bytes;
-use ipnet::IpNet;
 
 pub use endpoint::Endpoint;
 pub use headers::{Headers, Underscores};
 pub use http::{Http, OtherRequests};
+pub use limits::{BodyLimits, Http2Limits, Limits};
 pub use listen::Listen;
 pub use log::{Log, LogFormat};
+pub use networks::Networks;
 pub use process::Drain;
 pub use timeouts::Timeouts;
-pub use tls::{Tls, TlsVersion};
+pub use tls::{ClientAuth, Tls, TlsVersion};
 pub use upstream::{Target, Upstream};
 
 use super::fault::Faults;
 use super::layers::Config;
 use super::place::{Place, Section};
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "listen",
     "workers",
     "drain",
@@ -43,6 +45,7 @@ const KEYS: [&str; 12] = [
     "http",
     "upstream",
     "timeouts",
+    "limits",
     "trusted_proxies",
     "headers",
     "endpoints",
@@ -84,8 +87,10 @@ pub struct Live {
     pub http: Http,
     /// How long clients may take.
     pub timeouts: Timeouts,
-    /// Peers whose `X-Forwarded-…` is believed; host bits are zero. Default none.
-    pub trusted_proxies: Vec<IpNet>,
+    /// How much clients may ask for.
+    pub limits: Limits,
+    /// Peers whose `X-Forwarded-…` is believed. Default none.
+    pub trusted_proxies: Networks,
     /// Which header fields reach the upstream.
     pub headers: Headers,
     /// The callback URLs, in the order written; no two with the same host and path, or the same name.
@@ -104,7 +109,8 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
     let http = http::read(&root, faults);
     let upstream = upstream::read(&root, faults);
     let timeouts = timeouts::read(&root, faults);
-    let trusted_proxies = trusted_proxies::read(&root, faults);
+    let limits = limits::read(&root, faults);
+    let trusted_proxies = networks::read(&root, "trusted_proxies", faults);
     let headers = headers::read(&root, faults);
     let endpoints = endpoint::read(&root, faults);
     let domain_files = domain_files::read(&root, faults);
@@ -121,6 +127,7 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
             tls: tls?,
             http: http?,
             timeouts: timeouts?,
+            limits: limits?,
             trusted_proxies: trusted_proxies?,
             headers: headers?,
             endpoints: endpoints?,

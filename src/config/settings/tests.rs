@@ -8,8 +8,8 @@ use crate::config::{ConfigError, Target, yaml};
 const KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
 
 const REFUSAL: &str = r#"invalid configuration, 35 faults:
-  upstream_url (environment variable WXGATE_UPSTREAM_URL): unknown key (did you mean upstream.url, as a variable WXGATE_UPSTREAM__URL?); allowed are the keys listen, workers, drain, tls, http, upstream, timeouts, trusted_proxies, headers, endpoints, domain_files, log
-  listen.admn (config.yaml): unknown key (did you mean admin?); allowed are the keys https, http, admin
+  upstream_url (environment variable WXGATE_UPSTREAM_URL): unknown key (did you mean upstream.url, as a variable WXGATE_UPSTREAM__URL?); allowed are the keys listen, workers, drain, tls, http, upstream, timeouts, limits, trusted_proxies, headers, endpoints, domain_files, log
+  listen.admn (config.yaml): unknown key (did you mean admin?); allowed are the keys https, http, admin, proxy_protocol
   listen.https[0] (config.yaml): found "localhost:443"; allowed is ip:port such as 0.0.0.0:443 or [::]:443
   listen.http[0] (config.yaml): the same address as listen.https[1]; each address may stand once
   workers (config.yaml): found 0; allowed is auto or a number from 1 to 256
@@ -22,12 +22,12 @@ const REFUSAL: &str = r#"invalid configuration, 35 faults:
   upstream.url (config.yaml): found a URL with "@" in it; allowed is http://host[:port] or unix:/absolute/path
   upstream.idle_timeout (config.yaml): found "4x"; allowed is a duration with a unit such as 500ms, 30s or 5m, from 0s to 24h
   upstream.max_idle (config.yaml): found "many"; allowed is a number from 0 to 65535
-  timeouts (config.yaml): found text of 4 characters; allowed are the keys handshake, request_head
+  timeouts (config.yaml): found text of 4 characters; allowed are the keys handshake, request_head, idle, request_body, response, tunnel
   trusted_proxies[0] (config.yaml): found "10.0.0.0/33"; allowed is an address or network such as 127.0.0.1, 10.0.0.0/8 or fd00::/8
   endpoints[0].path (config.yaml): found "wechat"; allowed is a path such as /wechat, in ASCII (the rest as %XX), without query, fragment, blank or "//"
   endpoints[0].platform (config.yaml): found "official"; allowed are official_account and wecom
   endpoints[0].tokens (config.yaml): found a number where text belongs, put it in quotes (value not shown); allowed is text, {file: PATH} or {env: NAME}
-  endpoints[1].token (config.yaml): unknown key (did you mean tokens?); allowed are the keys name, host, path, platform, tokens, encoding_aes_keys, receive_ids, timestamp_window
+  endpoints[1].token (config.yaml): unknown key (did you mean tokens?); allowed are the keys name, host, path, platform, tokens, encoding_aes_keys, receive_ids, timestamp_window, allow
   endpoints[1].tokens[3] (config.yaml): token starts with a UTF-8 BOM; save it as UTF-8 without BOM
   endpoints[1].tokens[4] (config.yaml): the environment variable NO_SUCH_TOKEN is not set
   endpoints[1].tokens[1] (config.yaml): the same token as endpoints[1].tokens[0]; each token may stand once
@@ -131,7 +131,9 @@ fn the_reference_loads_and_states_the_defaults() {
     assert_eq!(stated.tls.min_version, defaults.tls.min_version);
     assert_eq!(stated.tls.strict_sni, defaults.tls.strict_sni);
     assert_eq!(stated.http, defaults.http);
+    assert_eq!(stated.tls.client_auth, defaults.tls.client_auth);
     assert_eq!(stated.timeouts, defaults.timeouts);
+    assert_eq!(stated.limits, defaults.limits);
     assert_eq!(stated.trusted_proxies, defaults.trusted_proxies);
     assert_eq!(stated.headers, defaults.headers);
     assert!(
@@ -153,8 +155,9 @@ fn the_reference_names_every_key_of_the_reader_and_says_its_default() {
     }
     assert_eq!(
         text.matches("Default").count(),
-        crate::config::defaults::DEFAULTS.len() - 1 + ["name", "host", "timestamp_window"].len(),
-        "tls.certificates has no default, three keys of list items have one"
+        crate::config::defaults::DEFAULTS.len() - 1
+            + ["name", "host", "timestamp_window", "allow"].len(),
+        "tls.certificates has no default, four keys of list items have one"
     );
     let items = tree
         .find_ref("endpoints")
@@ -194,13 +197,9 @@ fn lists_of_text_may_be_one_text_with_commas() {
         .settings();
     assert_eq!(settings.boot.listen.http.len(), 2);
     assert!(settings.boot.listen.https.is_empty());
-    let networks: Vec<_> = settings
-        .live
-        .trusted_proxies
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    assert_eq!(networks, ["10.0.0.0/8", "::1/128"]);
+    let networks = settings.live.trusted_proxies;
+    assert_eq!(networks.len(), 2);
+    assert!(networks.contain([10, 9, 9, 9].into()));
 }
 
 #[test]

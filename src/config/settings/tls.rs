@@ -1,5 +1,7 @@
 //! `tls`: certificates and versions.
 
+use rustls::pki_types::CertificateDer;
+
 use super::{is_label, listen, section};
 use crate::config::certificate::{self, Certificate};
 use crate::config::fault::{Faults, Wrong};
@@ -16,6 +18,19 @@ pub struct Tls {
     pub min_version: TlsVersion,
     /// Whether clients without SNI, or with a name that no certificate has, are refused. Default false.
     pub strict_sni: bool,
+    /// Whether clients show certificates. Default off.
+    pub client_auth: ClientAuth,
+}
+
+/// Whether clients show certificates, and whose. The authorities are DER, at least one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ClientAuth {
+    /// They are not asked.
+    Off,
+    /// They may; one that nobody listed has issued ends the handshake.
+    Optional(Vec<CertificateDer<'static>>),
+    /// They must.
+    Required(Vec<CertificateDer<'static>>),
 }
 
 /// A version of TLS.
@@ -35,7 +50,13 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Tls> {
     let tls = section(
         root,
         "tls",
-        &["certificates", "min_version", "strict_sni"],
+        &[
+            "certificates",
+            "min_version",
+            "strict_sni",
+            "client_auth",
+            "client_ca",
+        ],
         faults,
     )?;
     let certificates = read_certificates(&tls, listen::wants_tls(root), faults);
@@ -52,11 +73,41 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Tls> {
         faults,
         Place::switch,
     );
+    let client_auth = read_client_auth(&tls, faults);
     Some(Tls {
+        client_auth: client_auth?,
         certificates: certificates?,
         min_version: min_version?,
         strict_sni: strict_sni?,
     })
+}
+
+fn read_client_auth(tls: &Section<'_>, faults: &mut Faults) -> Option<ClientAuth> {
+    let allowed = "allowed are off, optional and required";
+    let make: Option<fn(_) -> _> = tls.read("client_auth", allowed, faults, |place| {
+        place.parse(|word| match word {
+            "off" => Some(None),
+            "optional" => Some(Some(ClientAuth::Optional as fn(_) -> _)),
+            "required" => Some(Some(ClientAuth::Required as fn(_) -> _)),
+            _ => None,
+        })
+    })?;
+    match (make, tls.get("client_ca")) {
+        (None, None) => Some(ClientAuth::Off),
+        (None, Some(place)) => {
+            let wrong = Wrong::found("client certificates are not asked for");
+            faults.push(place.fault(
+                wrong,
+                "set tls.client_auth to optional or required, or remove this",
+            ));
+            None
+        }
+        (Some(make), _) => tls
+            .read("client_ca", PATH, faults, |place| {
+                certificate::read_authorities(&place.config().resolve(place.text()?))
+            })
+            .map(make),
+    }
 }
 
 fn read_certificates(
