@@ -22,6 +22,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::Handler;
 use crate::gateway::client::Client;
+use crate::lifecycle::cut;
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::Observer;
 use crate::observe::labels::RefusalLabel;
@@ -109,6 +110,8 @@ impl<H: Handler> Connections<H> {
             .initial_connection_window_size(H2_CONNECTION_WINDOW)
             .max_send_buf_size(H2_SEND_BUFFER)
             .max_header_list_size(H2_HEADER_LIST)
+            // For WebSockets (RFC 8441); what else it would let in the gateway refuses.
+            .enable_connect_protocol()
             .serve_connection(TokioIo::new(io), service);
         self.drive(connection, &requests, |connection| {
             connection.graceful_shutdown();
@@ -215,6 +218,6 @@ where
     F: Future<Output = ()> + 'static,
 {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
+        cut::spawn(future);
     }
 }

@@ -175,8 +175,26 @@ label! {
         Host = "host",
         /// A transfer coding other than `chunked`.
         TransferEncoding = "transfer_encoding",
+        /// An extended CONNECT to something else than a WebSocket.
+        Protocol = "protocol",
         /// Something that is not HTTP came in.
         Malformed = "malformed",
+    }
+}
+
+label! {
+    /// What ended a tunnel.
+    TunnelEndLabel {
+        /// The client ended first, or its connection broke.
+        Client = "client",
+        /// The upstream ended first, or its connection broke.
+        Upstream = "upstream",
+        /// Nobody sent anything for `timeouts.tunnel`.
+        Idle = "idle",
+        /// The drain closed.
+        Drain = "drain",
+        /// It never began: one side was gone before it had handed over its connection.
+        Error = "error",
     }
 }
 
@@ -207,7 +225,8 @@ label! {
         ResponseTimeout = "response_timeout",
         /// What came back is not an HTTP response.
         Malformed = "malformed",
-        /// 101 that nobody asked for.
+        /// 101 that nobody asked for or that is no proper answer, or success without one where only a 101 can be passed
+        /// on.
         UnexpectedUpgrade = "unexpected_upgrade",
         /// The connection broke in the middle of a response.
         Truncated = "truncated",

@@ -11,3 +11,4 @@ pub mod log;
 pub mod metrics;
 pub mod redact;
 pub mod sink;
+pub mod tunnel;

@@ -38,6 +38,12 @@ pub enum ForwardError {
     /// 101 without having been asked, or for something else.
     #[error("the upstream switched protocols without being asked")]
     UnexpectedUpgrade,
+    /// 101 to a handshake that it has not read.
+    #[error("the upstream's Sec-WebSocket-Accept does not answer the key that it was sent")]
+    WrongAccept,
+    /// Success instead of 101, which over HTTP/2 would look like a tunnel.
+    #[error("the upstream answers the handshake of a WebSocket with {0}")]
+    NotSwitched(StatusCode),
     /// The client broke off while its body was being sent.
     #[error("the client broke off its request")]
     ClientBody(#[source] hyper::Error),
@@ -55,7 +61,9 @@ impl ForwardError {
             | Self::Closed(_)
             | Self::Malformed(_)
             | Self::Coding
-            | Self::UnexpectedUpgrade => StatusCode::BAD_GATEWAY,
+            | Self::UnexpectedUpgrade
+            | Self::WrongAccept
+            | Self::NotSwitched(_) => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout(_) | Self::ResponseTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::ClientBody(_) => StatusCode::BAD_REQUEST,
         }
@@ -72,7 +80,9 @@ impl ForwardError {
             Self::Closed(_) => UpstreamErrorLabel::Closed,
             Self::ResponseTimeout(_) => UpstreamErrorLabel::ResponseTimeout,
             Self::Malformed(_) | Self::Coding => UpstreamErrorLabel::Malformed,
-            Self::UnexpectedUpgrade => UpstreamErrorLabel::UnexpectedUpgrade,
+            Self::UnexpectedUpgrade | Self::WrongAccept | Self::NotSwitched(_) => {
+                UpstreamErrorLabel::UnexpectedUpgrade
+            }
             Self::ClientBody(_) => return None,
         })
     }

@@ -8,7 +8,9 @@ pub mod headers;
 pub mod pool;
 pub mod request_body;
 pub mod response_body;
+mod side;
 pub mod tunnel;
+pub mod websocket;
 
 use std::pin::pin;
 use std::rc::Rc;
