@@ -16,7 +16,7 @@ const url = new URL(target);
 
 // What ws does after a handshake of its own.
 function overStream(stream, extensions) {
-  const socket = new WebSocket(null, undefined, {});
+  const socket = new WebSocket(null, undefined, { autoPong: true, closeTimeout: 30_000 });
   socket._isServer = false;
   if (extensions) {
     const deflate = new PerMessageDeflate({}, false);

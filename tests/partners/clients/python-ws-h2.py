@@ -102,7 +102,7 @@ class Socket:
     def __init__(self, http2, options):
         self.http2 = http2
         deflate = PerMessageDeflate() if options.deflate else None
-        more = [(":protocol", "websocket"), ("sec-websocket-version", "13")]
+        more = [(":protocol", options.protocol), ("sec-websocket-version", "13")]
         if options.subprotocol:
             more.append(("sec-websocket-protocol", ", ".join(options.subprotocol)))
         if deflate:
@@ -190,6 +190,7 @@ def main():
     add_messages(parser)
     parser.add_argument("--sockets", type=int, default=1)
     parser.add_argument("--get")
+    parser.add_argument("--protocol", default="websocket")
     options = parser.parse_args()
     resolve_to(options.address)
     http2 = Http2(urlsplit(options.url), options.ca)
