@@ -66,11 +66,16 @@ pub fn leading(bytes: &[u8]) -> usize {
     if bytes.starts_with(b"\r\n") { 2 } else { 0 }
 }
 
-/// What an unfinished head has too much of already.
+/// What can be said of a head before it is whole.
 ///
 /// # Errors
-/// 414 or 431.
-pub fn check_size(unfinished: &[u8], limits: &Limits) -> Result<(), RefusalLabel> {
+/// It begins with what is no request, or has too much of something already.
+pub fn check_begun(unfinished: &[u8], limits: &Limits) -> Result<(), RefusalLabel> {
+    let begins_well = |byte: &u8| *byte == b'\r' || is_token(&[*byte]);
+    if !unfinished.first().is_none_or(begins_well) {
+        // TLS, most often.
+        return Err(RefusalLabel::RequestLine);
+    }
     if unfinished.len() <= limits.target.min(limits.head) {
         return Ok(());
     }
@@ -301,7 +306,7 @@ fn is_token(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Framing, Head, Limits, check, check_size, end};
+    use super::{Framing, Head, Limits, check, check_begun, end};
     use crate::observe::labels::RefusalLabel::{self, *};
 
     const LIMITS: Limits = Limits {
@@ -432,12 +437,13 @@ mod tests {
         assert_eq!(verdict(&fields(9)).err(), Some(TooManyFields));
         let large = format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "b".repeat(400));
         assert_eq!(verdict(&large).err(), Some(HeadTooLarge));
-        assert_eq!(check_size(&large.as_bytes()[..400], &LIMITS), Ok(()));
+        assert_eq!(check_begun(&large.as_bytes()[..400], &LIMITS), Ok(()));
         assert_eq!(
-            check_size(&large.as_bytes()[..401], &LIMITS),
+            check_begun(&large.as_bytes()[..401], &LIMITS),
             Err(HeadTooLarge)
         );
-        assert_eq!(check_size(&[b'a'; 165], &LIMITS), Err(TargetTooLong));
+        assert_eq!(check_begun(&[b'a'; 165], &LIMITS), Err(TargetTooLong));
+        assert_eq!(check_begun(&[22, 3, 1], &LIMITS), Err(RequestLine));
     }
 
     #[test]

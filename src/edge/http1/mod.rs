@@ -24,6 +24,7 @@ pub mod deadline;
 pub mod head;
 pub mod linger;
 pub mod notes;
+pub mod stream;
 pub mod wire;
 
 /// Largest read and write buffer of a connection: a few TLS records, and a bound on a slow reader.

@@ -15,11 +15,11 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::chunks::Chunks;
 use super::deadline::Deadline;
-use super::head::{self, Framing, Limits};
+use super::head::{self, Limits};
 use super::linger::Linger;
 use super::notes::Notes;
+use super::stream::{Place, Stream};
 use crate::gateway::refusal::Refusal;
 use crate::observe::labels::RefusalLabel;
 
@@ -47,32 +47,13 @@ pub struct Wire<I> {
     io: I,
     rules: Rules,
     notes: Arc<Notes>,
-    phase: Phase,
-    /// Heads that passed.
-    heads: u64,
+    stream: Stream,
     /// Bytes that were read and not handed on.
     held: BytesMut,
     /// How many of them may be handed on.
     released: usize,
-    /// How many of those behind have been searched for the end of a head.
-    seen: usize,
     deadline: Deadline<Waiting>,
     linger: Linger,
-}
-
-/// Where in the stream of requests the next byte belongs.
-#[derive(Debug)]
-enum Phase {
-    Head,
-    Length(u64),
-    Chunked(Chunks),
-    /// Behind a request for a WebSocket that has no answer yet.
-    Undecided,
-    Tunnel,
-    /// A body that broke the rules.
-    Broken(RefusalLabel),
-    /// Behind a head that was refused.
-    Refused,
 }
 
 /// What a deadline is for.
@@ -90,104 +71,42 @@ impl<I> Wire<I> {
             io,
             rules,
             notes,
-            phase: Phase::Head,
-            heads: 0,
+            stream: Stream::new(rules.limits),
             held: BytesMut::new(),
             released: 0,
-            seen: 0,
             deadline: Deadline::none(),
             linger: Linger::default(),
         }
     }
 
     /// Follows the stream through `bytes`, and says how many of them may be handed on.
-    fn inspect(&mut self, bytes: &[u8]) -> usize {
-        let mut position = 0;
-        while let Some(rest) = bytes.get(position..).filter(|rest| !rest.is_empty()) {
-            let passed = match &mut self.phase {
-                Phase::Head => self.inspect_head(rest),
-                Phase::Length(left) => {
-                    let passed =
-                        usize::try_from(*left).map_or(rest.len(), |left| left.min(rest.len()));
-                    *left -= passed as u64;
-                    if *left == 0 {
-                        self.phase = Phase::Head;
-                    }
-                    passed
-                }
-                Phase::Chunked(chunks) => match chunks.follow(rest) {
-                    Ok(passed) => {
-                        if chunks.have_ended() {
-                            self.phase = Phase::Head;
-                        }
-                        passed
-                    }
-                    Err(reason) => {
-                        self.phase = Phase::Broken(reason);
-                        0
-                    }
-                },
-                Phase::Tunnel => rest.len(),
-                Phase::Undecided | Phase::Broken(_) | Phase::Refused => 0,
-            };
-            if passed == 0 {
-                break;
-            }
-            position += passed;
+    fn follow(&mut self, bytes: &[u8]) -> usize {
+        let heads = self.stream.heads();
+        let passed = self.stream.follow(bytes);
+        if self.stream.heads() > heads {
+            self.deadline.clear();
         }
-        position
-    }
-
-    fn inspect_head(&mut self, bytes: &[u8]) -> usize {
-        let checked = match head::end(bytes, self.seen) {
-            None => head::check_size(bytes, &self.rules.limits).map(|()| None),
-            Some(end) => {
-                let whole = bytes.get(..end).unwrap_or_default();
-                head::check(whole, &self.rules.limits).map(|head| Some((head, end)))
+        match self.stream.place() {
+            Place::Undecided if self.stream.heads() > heads => {
+                self.notes.ask(heads);
             }
-        };
-        self.seen = bytes.len();
-        match checked {
-            Ok(None) => 0,
-            Ok(Some((head, end))) => {
-                self.seen = 0;
-                self.heads += 1;
-                self.deadline.clear();
-                if head.wants_tunnel {
-                    self.notes.ask(self.heads - 1);
-                }
-                self.phase = match head.framing {
-                    _ if head.wants_tunnel => Phase::Undecided,
-                    Framing::Absent => Phase::Head,
-                    Framing::Length(length) => Phase::Length(length.get()),
-                    Framing::Chunked => Phase::Chunked(Chunks::new()),
-                };
-                end
-            }
-            Err(reason) => {
-                self.refuse(reason);
-                0
-            }
+            Place::Refused(reason) => self.notes.refuse(self.stream.heads(), *reason),
+            _ => {}
         }
-    }
-
-    fn refuse(&mut self, reason: RefusalLabel) {
-        self.notes.refuse(self.heads, reason);
-        self.phase = Phase::Refused;
-        self.deadline.clear();
+        passed
     }
 
     /// Looks at everything that is held.
-    fn inspect_held(&mut self) {
+    fn follow_held(&mut self) {
         let held = std::mem::take(&mut self.held);
-        self.released = self.inspect(&held);
+        self.released = self.follow(&held);
         self.held = held;
         self.replace_refused();
     }
 
     /// Puts the harmless head where the refused one was.
     fn replace_refused(&mut self) {
-        if matches!(self.phase, Phase::Refused) {
+        if matches!(self.stream.place(), Place::Refused(_)) {
             self.held.truncate(self.released);
             self.held.extend_from_slice(HARMLESS);
             self.released = self.held.len();
@@ -203,13 +122,14 @@ impl<I> Wire<I> {
 
     /// Waits on the clock that runs, if one does. `true` when something has to be done about it.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if !matches!(self.phase, Phase::Head) {
+        if !matches!(self.stream.place(), Place::Head) {
             return Poll::Pending;
         }
+        let heads = self.stream.heads();
         let has_begun = self.held.len() > head::leading(&self.held);
-        let (waiting, limit) = if has_begun || self.heads == 0 {
+        let (waiting, limit) = if has_begun || heads == 0 {
             (Waiting::Head, self.rules.head)
-        } else if self.notes.answered() == self.heads {
+        } else if self.notes.answered() == heads {
             (Waiting::Idle, self.rules.idle)
         } else {
             // The library looks whether the client is still there while it is being answered.
@@ -217,8 +137,8 @@ impl<I> Wire<I> {
         };
         ready!(self.deadline.poll(waiting, limit, context));
         if has_begun {
-            self.refuse(RefusalLabel::HeadTimeout);
-            self.released = 0;
+            self.stream.refuse(RefusalLabel::HeadTimeout);
+            self.notes.refuse(heads, RefusalLabel::HeadTimeout);
             self.replace_refused();
         }
         Poll::Ready(())
@@ -238,7 +158,7 @@ impl<I: AsyncRead + Unpin> Wire<I> {
         if new.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        let passed = self.inspect(new);
+        let passed = self.follow(new);
         self.held
             .extend_from_slice(new.get(passed..).unwrap_or_default());
         self.replace_refused();
@@ -259,12 +179,8 @@ impl<I: AsyncRead + Unpin> Wire<I> {
     /// on, because it tells that nobody waits for the answer any more.
     fn poll_undecided(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if let Poll::Ready(is_tunnel) = self.notes.poll_is_tunnel(context) {
-            self.phase = if is_tunnel {
-                Phase::Tunnel
-            } else {
-                Phase::Head
-            };
-            self.inspect_held();
+            self.stream.decide(is_tunnel);
+            self.follow_held();
             return Poll::Ready(Ok(true));
         }
         if self.held.len() >= MOST_HELD {
@@ -287,10 +203,10 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
                 this.hand_on(buffer);
                 return Poll::Ready(Ok(()));
             }
-            match this.phase {
-                Phase::Refused => return Poll::Pending,
-                Phase::Broken(reason) => return Poll::Ready(Err(Refusal(reason).into())),
-                Phase::Undecided => {
+            match this.stream.place() {
+                Place::Refused(_) => return Poll::Pending,
+                Place::Broken(reason) => return Poll::Ready(Err(Refusal(*reason).into())),
+                Place::Undecided => {
                     if !ready!(this.poll_undecided(context))? {
                         return Poll::Ready(Ok(()));
                     }
@@ -308,7 +224,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
                 })
             };
             match read {
-                Poll::Ready(Ok(true)) if is_holding => this.inspect_held(),
+                Poll::Ready(Ok(true)) if is_holding => this.follow_held(),
                 Poll::Ready(Ok(true)) if buffer.filled().len() > before => {
                     return Poll::Ready(Ok(()));
                 }
@@ -356,8 +272,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
     /// answer with it.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let is_tunnel = matches!(this.phase, Phase::Tunnel);
-        let is_at_rest = matches!(this.phase, Phase::Head) && this.held.is_empty();
+        let is_tunnel = matches!(this.stream.place(), Place::Tunnel);
+        let is_at_rest = matches!(this.stream.place(), Place::Head) && this.held.is_empty();
         if is_tunnel || is_at_rest {
             return Pin::new(&mut this.io).poll_shutdown(context);
         }
