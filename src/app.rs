@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Boot, Live, Settings};
 use crate::edge::handshake::Handshakes;
-use crate::edge::{listener, tls};
+use crate::edge::{http1, listener, tls};
 use crate::gateway::snapshot::Snapshot;
 use crate::lifecycle::drain::{Drain, Drained};
 use crate::lifecycle::signals::Signals;
@@ -109,6 +109,7 @@ impl App {
         let shared = Shared {
             handshakes,
             head_timeout: live.timeouts.request_head,
+            http1: http1_rules(&live),
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::new(
                 live,
                 &observer.metrics,
@@ -175,6 +176,18 @@ impl App {
         }
         tracing::info!(?drained, "stopped");
         Ok(if failed { Drained::Forced } else { drained })
+    }
+}
+
+fn http1_rules(live: &Live) -> http1::wire::Rules {
+    http1::wire::Rules {
+        limits: http1::head::Limits {
+            target: live.limits.request_target,
+            head: live.limits.request_head,
+            fields: live.limits.request_fields,
+        },
+        head: live.timeouts.request_head,
+        idle: live.timeouts.idle,
     }
 }
 

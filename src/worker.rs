@@ -15,10 +15,11 @@ use tokio_util::task::TaskTracker;
 use crate::config;
 use crate::edge::connection::Connections;
 use crate::edge::handshake::Handshakes;
-use crate::edge::{Handler, listener};
+use crate::edge::{Handler, http1, listener};
 use crate::gateway::body::Body;
 use crate::gateway::client::Client;
 use crate::gateway::handler::Gateway;
+use crate::gateway::refusal::Refusal;
 use crate::gateway::snapshot::Snapshot;
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::Observer;
@@ -31,8 +32,10 @@ use crate::upstream::tunnel::Tunnels;
 pub struct Shared {
     /// Certificates and versions.
     pub handshakes: Handshakes,
-    /// Longest wait for a request head.
+    /// Longest wait for the first request of an HTTP/2 connection.
     pub head_timeout: Duration,
+    /// What an HTTP/1 client may do.
+    pub http1: http1::wire::Rules,
     /// The current live settings.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Where the backend is.
@@ -66,6 +69,10 @@ impl Handler for Rc<Gateway> {
     async fn handle(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
         Gateway::handle(self, request, client).await
     }
+
+    fn refuse(&self, refusal: Refusal, client: Client) -> Response<Body> {
+        Gateway::refuse(self, refusal, client)
+    }
 }
 
 impl Worker {
@@ -90,6 +97,7 @@ impl Worker {
             observer: Arc::clone(observer),
             drain: shared.drain.clone(),
             head_timeout: shared.head_timeout,
+            http1: shared.http1,
         };
         Self {
             shared,

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -20,15 +20,13 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_rustls::server::TlsStream;
 
-use super::Handler;
+use super::{Handler, http1};
 use crate::gateway::client::Client;
 use crate::lifecycle::cut;
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::Observer;
 use crate::observe::labels::RefusalLabel;
 
-/// Largest read and write buffer of an HTTP/1 connection: a few TLS records, and a bound on a slow reader.
-const H1_BUFFER: usize = 64 * 1024;
 /// Streams that one HTTP/2 connection may have open.
 const H2_STREAMS: u32 = 128;
 /// Bytes that an HTTP/2 client may send ahead on one stream.
@@ -55,8 +53,10 @@ pub struct Connections<H> {
     pub observer: Arc<Observer>,
     /// When to finish.
     pub drain: Drain,
-    /// Longest wait for a request head, on a new and on a kept connection.
+    /// Longest wait for the first request of an HTTP/2 connection.
     pub head_timeout: Duration,
+    /// What an HTTP/1 client may do.
+    pub http1: http1::wire::Rules,
 }
 
 impl<H: Handler> Connections<H> {
@@ -72,26 +72,6 @@ impl<H: Handler> Connections<H> {
         } else {
             self.serve_h1(stream, client).await;
         }
-    }
-
-    /// Serves HTTP/1.0 and HTTP/1.1.
-    pub async fn serve_h1<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-        &self,
-        io: I,
-        client: Client,
-    ) {
-        let requests = Requests::default();
-        let service = service_fn(|request| self.answer(request, client, &requests));
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.head_timeout)
-            .max_buf_size(H1_BUFFER)
-            .serve_connection(TokioIo::new(io), service)
-            .with_upgrades();
-        self.drive(connection, &requests, |connection| {
-            connection.graceful_shutdown();
-        })
-        .await;
     }
 
     async fn serve_h2<I: AsyncRead + AsyncWrite + Unpin + 'static>(&self, io: I, client: Client) {
@@ -113,7 +93,9 @@ impl<H: Handler> Connections<H> {
             // For WebSockets (RFC 8441); what else it would let in the gateway refuses.
             .enable_connect_protocol()
             .serve_connection(TokioIo::new(io), service);
-        self.drive(connection, &requests, |connection| {
+        // hyper has no clock before the end of HTTP/2's preface, and cannot finish what has not begun.
+        let late = self.first_is_late(&requests);
+        self.drive(connection, &requests, late, |connection| {
             connection.graceful_shutdown();
         })
         .await;
@@ -130,9 +112,14 @@ impl<H: Handler> Connections<H> {
     }
 
     /// Runs a connection to its end. When the drain closes it may take one more request, and finishes; when the drain
-    /// is forced it is dropped, as is one that never began a request in time.
-    async fn drive<C>(&self, connection: C, requests: &Requests, finish: impl Fn(Pin<&mut C>))
-    where
+    /// is forced it is dropped, as is one that is `late`.
+    pub(super) async fn drive<C>(
+        &self,
+        connection: C,
+        requests: &Requests,
+        late: impl Future<Output = ()>,
+        finish: impl Fn(Pin<&mut C>),
+    ) where
         C: Future<Output = hyper::Result<()>>,
     {
         let mut connection = pin!(connection);
@@ -143,8 +130,7 @@ impl<H: Handler> Connections<H> {
         };
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            // hyper has no clock before the end of HTTP/2's preface, and cannot finish what has not begun.
-            () = self.first_is_late(requests) => return,
+            () = late => return,
             () = closing => {
                 if !requests.have_begun() {
                     return;
@@ -185,14 +171,14 @@ impl<H: Handler> Connections<H> {
 
 /// Which requests a connection has begun.
 #[derive(Debug, Default)]
-struct Requests {
+pub(super) struct Requests {
     have_begun: Cell<bool>,
     begun: Notify,
 }
 
 impl Requests {
     /// Only a drain waits for one.
-    fn began(&self, is_draining: bool) {
+    pub(super) fn began(&self, is_draining: bool) {
         self.have_begun.set(true);
         if is_draining {
             self.begun.notify_waiters();

@@ -6,10 +6,12 @@ use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 
 use crate::gateway::client::Client;
+use crate::gateway::refusal::Refusal;
 
 pub mod connection;
 pub mod first_flight;
 pub mod handshake;
+pub mod http1;
 pub mod listener;
 pub mod tls;
 
@@ -17,6 +19,7 @@ pub mod tls;
 pub trait Handler: Clone + 'static {
     /// The body of its responses.
     type Body: Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Unpin
         + 'static;
 
     /// Answers one request. Every failure becomes a response.
@@ -25,4 +28,7 @@ pub trait Handler: Clone + 'static {
         request: Request<Incoming>,
         client: Client,
     ) -> impl Future<Output = Response<Self::Body>>;
+
+    /// Answers a request whose head must not be read.
+    fn refuse(&self, refusal: Refusal, client: Client) -> Response<Self::Body>;
 }

@@ -12,12 +12,14 @@ use super::body::Body;
 use super::client::Client;
 use super::forward::{self, Forwarding};
 use super::host::Host;
+use super::hygiene::{self, Subject};
 use super::pending::Pending;
+use super::refusal::Refusal;
 use super::request_id::RequestIds;
 use super::respond::{self, Own};
 use super::route::{self, Route};
 use super::snapshot::Snapshot;
-use super::{hygiene, verification};
+use super::verification;
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::{Exchange, Head, LogFields, Observer};
 use crate::observe::labels::{
@@ -98,6 +100,29 @@ impl Gateway {
         self.forward(forwarding, request, pending).await
     }
 
+    /// Answers a request whose head never got through: counted and logged, with nothing of what it said.
+    pub fn refuse(&self, refusal: Refusal, client: Client) -> Response<Body> {
+        let head = Head {
+            client: client.address,
+            listener: client.listener,
+            tls: client.tls,
+            method: MethodLabel::Other,
+            protocol: ProtocolLabel::Http11,
+        };
+        let mut exchange = Exchange::begin(Arc::clone(&self.observer), head);
+        let request_id = self.request_ids.make();
+        if exchange.is_logged() {
+            exchange.log_fields(LogFields {
+                request_id: request_id.to_str().unwrap_or_default().to_owned(),
+                host: None,
+                target: "-".to_owned(),
+                user_agent: None,
+            });
+        }
+        let own = refuse(refusal, &mut exchange, &self.observer.metrics);
+        Pending::unread(exchange, request_id).own(own)
+    }
+
     /// Everything that needs no upstream; `None` is for the upstream.
     fn answer_here<B>(
         &self,
@@ -108,13 +133,20 @@ impl Gateway {
         exchange: &mut Exchange,
     ) -> Option<Own> {
         let metrics = &self.observer.metrics;
-        if let Err(reason) = hygiene::check(request, host) {
-            return Some(refuse(reason, exchange, metrics));
+        let subject = Subject {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            protocol: request.extensions().get(),
+            host,
+        };
+        if let Err(reason) = hygiene::check(subject) {
+            return Some(refuse(Refusal(reason), exchange, metrics));
         }
         let route = route::route(snapshot, client, host, request);
         if websocket::is_connect(request) && !matches!(route, Route::Forward) {
             // What is answered here is no tunnel, and 200 would say that it is.
-            return Some(refuse(RefusalLabel::Connect, exchange, metrics));
+            return Some(refuse(Refusal(RefusalLabel::Connect), exchange, metrics));
         }
         let (label, own) = match route {
             Route::Verify(endpoint, counted, parameters) => {
@@ -145,7 +177,7 @@ impl Gateway {
                     .map_or("/", |target| target.as_str());
                 let port = snapshot.live.http.redirect_port.get();
                 let Some(own) = respond::redirect(host, port, target) else {
-                    return Some(refuse(RefusalLabel::Host, exchange, metrics));
+                    return Some(refuse(Refusal(RefusalLabel::Host), exchange, metrics));
                 };
                 (RouteLabel::Redirect, own)
             }
@@ -174,8 +206,17 @@ impl Gateway {
                 pending.exchange.upstream_answered(answer.waited);
                 self.relay(answer, wish, forwarding.live.timeouts.tunnel, pending)
             }
-            Err(error) => failed(&error, pending),
+            Err(error) => match Refusal::behind(&error) {
+                Some(refusal) => self.break_off(refusal, pending),
+                None => failed(&error, pending),
+            },
         }
+    }
+
+    /// A body that broke the rules after its head had been sent on: the upstream's connection has been cut.
+    fn break_off(&self, refusal: Refusal, mut pending: Pending) -> Response<Body> {
+        let own = refuse(refusal, &mut pending.exchange, &self.observer.metrics);
+        pending.own(own)
     }
 
     /// Hands an upstream's response on.
@@ -216,17 +257,12 @@ impl Gateway {
     }
 }
 
-/// A malformed request: counted, and its connection closed. A well-formed one for a protocol that is not spoken here
-/// is only answered.
-fn refuse(reason: RefusalLabel, exchange: &mut Exchange, metrics: &Metrics) -> Own {
-    metrics.request.refused(reason);
+/// A malformed request: counted, and its connection closed.
+fn refuse(refusal: Refusal, exchange: &mut Exchange, metrics: &Metrics) -> Own {
+    metrics.request.refused(refusal.0);
     exchange.route(RouteLabel::Refuse);
-    exchange.verdict(reason.label());
-    match reason {
-        // RFC 9220 section 3, which says for both what RFC 8441 does not.
-        RefusalLabel::Protocol => respond::status(StatusCode::NOT_IMPLEMENTED),
-        _ => respond::malformed(),
-    }
+    exchange.verdict(refusal.0.label());
+    respond::refusal(refusal)
 }
 
 /// An upstream's failure as the client sees it: a status and a fixed text.

@@ -9,6 +9,7 @@ pub mod handler;
 pub mod host;
 pub mod hygiene;
 pub mod pending;
+pub mod refusal;
 pub mod request_id;
 pub mod respond;
 pub mod route;

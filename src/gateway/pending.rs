@@ -44,6 +44,18 @@ impl Pending {
         }
     }
 
+    /// Nothing of the request can be read; its connection closes.
+    #[must_use]
+    pub fn unread(exchange: Exchange, request_id: HeaderValue) -> Self {
+        Self {
+            exchange,
+            request_id,
+            upload: None,
+            is_head: false,
+            asks_to_close: true,
+        }
+    }
+
     /// Answered here.
     #[must_use]
     pub fn own(self, own: Own) -> Response<Body> {

@@ -7,6 +7,7 @@ use http::header::{
 use http::{HeaderValue, Response, StatusCode};
 
 use super::host::Host;
+use super::refusal::Refusal;
 
 /// A response before its body is tied to an exchange.
 pub type Own = Response<Bytes>;
@@ -42,8 +43,8 @@ pub fn status(status: StatusCode) -> Own {
 
 /// A refusal after which the connection closes: what follows on it cannot be trusted.
 #[must_use]
-pub fn malformed() -> Own {
-    let mut response = status(StatusCode::BAD_REQUEST);
+pub fn refusal(refusal: Refusal) -> Own {
+    let mut response = status(refusal.status());
     response
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));

@@ -167,16 +167,44 @@ label! {
 }
 
 label! {
-    /// Why a request was refused before anything else was asked.
+    /// Why a request was refused for its form or its size.
     RefusalLabel {
         /// CONNECT, or a target in authority form.
         Connect = "connect",
         /// No `Host`, several, or one that is no host.
         Host = "host",
+        /// A request line that is not exactly one, or whose target no request has.
+        RequestLine = "request_line",
+        /// HTTP/1 of a version that is not 1.0 or 1.1.
+        Version = "version",
+        /// A line that does not end with CRLF, or has CR within.
+        LineEnd = "line_end",
+        /// A header field that is not exactly one.
+        Field = "header_field",
+        /// Several `Content-Length`, or one that is no plain number.
+        ContentLength = "content_length",
         /// A transfer coding other than `chunked`.
         TransferEncoding = "transfer_encoding",
+        /// `Content-Length` beside `Transfer-Encoding`.
+        TwoLengths = "two_lengths",
+        /// Chunked framing that is not exactly as it should be.
+        Chunk = "chunk",
+        /// A trailer that is no field, or must not come after the body.
+        Trailer = "trailer",
+        /// `Upgrade` that `Connection` does not name, or to h2c, or with a body.
+        Upgrade = "upgrade",
         /// An extended CONNECT to something else than a WebSocket.
         Protocol = "protocol",
+        /// `Expect` with anything but `100-continue`.
+        Expect = "expect",
+        /// Not a whole head in `timeouts.request_head`.
+        HeadTimeout = "head_timeout",
+        /// More than `limits.request_target`.
+        TargetTooLong = "target_too_long",
+        /// More than `limits.request_head`.
+        HeadTooLarge = "head_too_large",
+        /// More than `limits.request_fields`.
+        TooManyFields = "too_many_fields",
         /// Something that is not HTTP came in.
         Malformed = "malformed",
     }

@@ -114,8 +114,8 @@ impl<'a> Side<'a> {
         &mut self.io
     }
 
-    /// Ends it so that the other end sees that something is missing: a stream by RST_STREAM, a bare connection by RST,
-    /// one in TLS without TLS's own goodbye.
+    /// Ends it so that the other end sees that something is missing: a stream by RST_STREAM, a connection in TLS without
+    /// TLS's goodbye, a bare one by RST where nothing is wrapped around its socket.
     pub(super) fn reset(self) {
         if let Some(cut) = self.cut {
             return cut.cut();

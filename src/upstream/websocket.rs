@@ -39,7 +39,13 @@ pub fn is_connect<B>(request: &Request<B>) -> bool {
         && request
             .extensions()
             .get::<Protocol>()
-            .is_some_and(|protocol| protocol.as_str().eq_ignore_ascii_case("websocket"))
+            .is_some_and(is_protocol)
+}
+
+/// True if `:protocol` is WebSocket's.
+#[must_use]
+pub fn is_protocol(protocol: &Protocol) -> bool {
+    protocol.as_str().eq_ignore_ascii_case("websocket")
 }
 
 impl Wish {

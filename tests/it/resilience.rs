@@ -18,7 +18,10 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, LocalOptions};
 use wxgate::edge::Handler;
 use wxgate::edge::connection::Connections;
+use wxgate::edge::http1::head::Limits;
+use wxgate::edge::http1::wire::Rules;
 use wxgate::gateway::client::Client;
+use wxgate::gateway::refusal::Refusal;
 use wxgate::lifecycle::drain::Drain;
 use wxgate::observe::exchange::Observer;
 use wxgate::observe::labels::ListenerLabel;
@@ -125,6 +128,10 @@ impl Handler for Fragile {
         }
         Response::new(Full::new(path.into()))
     }
+
+    fn refuse(&self, refusal: Refusal, _: Client) -> Response<Full<Bytes>> {
+        Response::new(Full::new(refusal.to_string().into()))
+    }
 }
 
 /// For `tls.crt` and `tls.key` in `dir`.
@@ -164,6 +171,15 @@ fn fragile(dir: &TempDir) -> (SocketAddr, SocketAddr) {
                 }),
                 drain: Drain::default(),
                 head_timeout: SOON,
+                http1: Rules {
+                    limits: Limits {
+                        target: 1024,
+                        head: 1024,
+                        fields: 16,
+                    },
+                    head: SOON,
+                    idle: SOON,
+                },
             });
             let [clear, encrypted] = listeners.map(|socket| {
                 socket.set_nonblocking(true).unwrap();

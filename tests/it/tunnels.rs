@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use socket2::SockRef;
 
-use crate::client::{read_answer, tcp, tls};
+use crate::client::{read_answer, tls};
 use crate::frames::{DATA, END_STREAM, GOAWAY, Http2, RST_STREAM};
 use crate::gate::{Gate, SOON};
 use crate::partners::Backend;
@@ -297,22 +297,6 @@ fn an_upstream_that_breaks_off_is_a_break_for_the_client() {
         assert_eq!(client.read_to_end(), (Vec::new(), End::Broken));
     };
     over_both("", "upstream", test, is_abort_by("upstream"));
-}
-
-/// In clear there is no TLS whose missing goodbye would tell.
-#[test]
-fn over_the_http_listener_a_break_is_a_reset() {
-    let upstream = Upstream::start();
-    let gate = upstream.gate("http: {other: forward}\n");
-    let mut client = tcp(gate.http);
-    client.write_all(HANDSHAKE.as_bytes()).unwrap();
-    let upstream = upstream.opened.recv_timeout(SOON).unwrap();
-    gate.wait_for_metric("wxgate_tunnels_open", 1.0);
-    SockRef::from(&upstream)
-        .set_linger(Some(Duration::ZERO))
-        .unwrap();
-    drop(upstream);
-    is_reset(&mut client);
 }
 
 #[test]

@@ -106,11 +106,10 @@ fn a_101_that_nobody_asked_for_is_502() {
     let post = HANDSHAKE
         .replace("GET", "POST")
         .replace("\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n");
-    let half = HANDSHAKE.replace("keep-alive, Upgrade", "close");
     let old = HANDSHAKE
         .replace("HTTP/1.1", "HTTP/1.0")
         .replace("keep-alive, ", "");
-    let requests = [asked, &post, &half, &old];
+    let requests = [asked, &post, &old];
     for request in requests {
         let answer = read_answer(&mut {
             let mut stream = tls(&gate, &["http/1.1"]);
@@ -133,7 +132,7 @@ fn a_101_that_nobody_asked_for_is_502() {
     }
     gate.wait_for_metric(
         "wxgate_upstream_errors_total{kind=\"unexpected_upgrade\"}",
-        5.0,
+        4.0,
     );
     gate.wait_for_metric("wxgate_tunnels_open", 0.0);
 }
@@ -157,13 +156,14 @@ fn a_101_to_something_else_than_what_was_asked_for_is_502() {
 fn wishes_for_other_protocols_are_not_passed_on() {
     let upstream = Recorder::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     let gate = Gate::start(&upstream.yaml());
-    for wish in [
-        "h2c",
-        "foo/2",
-        "websocket, h2c",
-        "h2c, websocket",
-        "TLS/1.0",
-        "websocket\r\nUpgrade: h2c",
+    for (wish, status) in [
+        ("h2c", 400),
+        ("foo/2", 200),
+        ("websocket, h2c", 400),
+        ("h2c, websocket", 400),
+        ("TLS/1.0", 200),
+        ("websocket\r\nUpgrade: h2c", 400),
+        ("websocket\r\nContent-Length: 1", 400),
     ] {
         let request = HANDSHAKE.replace(
             "Upgrade: websocket",
@@ -171,9 +171,15 @@ fn wishes_for_other_protocols_are_not_passed_on() {
         );
         let mut stream = tls(&gate, &["http/1.1"]);
         stream.write_all(request.as_bytes()).unwrap();
-        assert_eq!(read_answer(&mut stream).status(), 200, "{wish}");
+        assert_eq!(read_answer(&mut stream).status(), status, "{wish}");
     }
-    assert_eq!(upstream.requests().len(), 6);
+    let half = HANDSHAKE.replace("keep-alive, Upgrade", "close");
+    let mut stream = tls(&gate, &["http/1.1"]);
+    stream.write_all(half.as_bytes()).unwrap();
+    assert_eq!(read_answer(&mut stream).status(), 400);
+    let refused = gate.metric("wxgate_refused_requests_total{reason=\"upgrade\"}");
+    assert!((refused - 6.0).abs() < 0.5, "{refused}");
+    assert_eq!(upstream.requests().len(), 2);
     for head in upstream.requests() {
         let head = head.to_ascii_lowercase();
         assert!(
