@@ -38,7 +38,7 @@ impl<H: Handler> Connections<H> {
         client: Client,
     ) {
         let requests = Requests::default();
-        let notes = Arc::new(Notes::default());
+        let notes = Arc::new(Notes::new());
         let wire = Wire::new(io, self.http1, Arc::clone(&notes));
         let began = Cell::new(0);
         let service = service_fn(|request| {
