@@ -7,10 +7,15 @@ use hyper::body::{Body, Incoming};
 
 use crate::gateway::client::Client;
 
+pub mod admission;
+pub mod client_certificate;
 pub mod connection;
+pub mod descriptors;
 pub mod first_flight;
 pub mod handshake;
 pub mod listener;
+pub mod proxy_protocol;
+pub mod slots;
 pub mod tls;
 
 /// What answers requests.

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use super::body::Body;
+use super::caller::Caller;
 use super::client::Client;
 use super::forward::{self, Forwarding};
 use super::host::Host;
@@ -70,7 +71,9 @@ impl Gateway {
     /// Answers one request, here or through the upstream. Every failure becomes a status.
     pub async fn handle(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
         let snapshot = self.snapshot.load_full();
-        let mut exchange = Exchange::begin(Arc::clone(&self.observer), head_of(&request, &client));
+        let caller = Caller::of(&client, request.headers(), &snapshot.live.trusted_proxies);
+        let head = head_of(&request, &client, &caller);
+        let mut exchange = Exchange::begin(Arc::clone(&self.observer), head);
         let host = Host::of(&request);
         let request_id = self.request_ids.of(request.headers());
         if exchange.is_logged() {
@@ -80,11 +83,20 @@ impl Gateway {
             exchange,
             &request,
             request_id.clone(),
-            self.drain.is_draining(),
+            self.drain.is_draining() || client.is_overloaded,
         );
-        if let Some(own) =
-            self.answer_here(&snapshot, &client, &host, &request, &mut pending.exchange)
-        {
+        let here = self.answer_here(&snapshot, &caller, &host, &request, &mut pending.exchange);
+        let own = here.or_else(|| {
+            let overloaded = || {
+                refuse(
+                    RefusalLabel::Overloaded,
+                    &mut pending.exchange,
+                    &self.observer.metrics,
+                )
+            };
+            client.is_overloaded.then(overloaded)
+        });
+        if let Some(own) = own {
             pending.upload = Upload::of(request.into_body(), pending.exchange.received());
             return pending.own(own);
         }
@@ -92,9 +104,11 @@ impl Gateway {
             live: &snapshot.live,
             upstream: self.upstream.authority(),
             client: &client,
+            caller: &caller,
             host: &host,
             request_id: &request_id,
         };
+        pending.exchange.route(RouteLabel::Forward);
         self.forward(forwarding, request, pending).await
     }
 
@@ -102,7 +116,7 @@ impl Gateway {
     fn answer_here<B>(
         &self,
         snapshot: &Snapshot,
-        client: &Client,
+        caller: &Caller,
         host: &Host,
         request: &Request<B>,
         exchange: &mut Exchange,
@@ -111,7 +125,7 @@ impl Gateway {
         if let Err(reason) = hygiene::check(request, host) {
             return Some(refuse(reason, exchange, metrics));
         }
-        let (label, own) = match route::route(snapshot, client, host, request) {
+        let (label, own) = match route::route(snapshot, caller, host, request) {
             Route::Verify(endpoint, counted, parameters) => {
                 let now = unix_seconds();
                 let own = verification::answer(
@@ -119,7 +133,7 @@ impl Gateway {
                     counted,
                     &parameters,
                     now,
-                    client,
+                    caller,
                     metrics,
                     exchange,
                 );
@@ -127,8 +141,13 @@ impl Gateway {
             }
             Route::Refuse(counted, rejection) => (
                 RouteLabel::Verify,
-                verification::refuse(counted, rejection, client, exchange),
+                verification::refuse(counted, rejection, caller, exchange),
             ),
+            Route::Forbidden(counted) => {
+                exchange.endpoint(counted.name.clone());
+                tracing::warn!(endpoint = %counted.name, client = %caller.address, "refused: not in the endpoint's allow list");
+                return Some(refuse(RefusalLabel::Address, exchange, metrics));
+            }
             Route::DomainFile(content) => (
                 RouteLabel::DomainFile,
                 respond::text(StatusCode::OK, content.clone()),
@@ -144,10 +163,7 @@ impl Gateway {
                 };
                 (RouteLabel::Redirect, own)
             }
-            Route::Forward => {
-                exchange.route(RouteLabel::Forward);
-                return None;
-            }
+            Route::Forward => return None,
         };
         exchange.route(label);
         Some(own)
@@ -208,12 +224,12 @@ impl Gateway {
     }
 }
 
-/// A malformed request: counted, and its connection closed.
+/// A request that is refused here, counted.
 fn refuse(reason: RefusalLabel, exchange: &mut Exchange, metrics: &Metrics) -> Own {
     metrics.request.refused(reason);
     exchange.route(RouteLabel::Refuse);
     exchange.verdict(reason.label());
-    respond::malformed()
+    respond::refusal(reason)
 }
 
 /// An upstream's failure as the client sees it: a status and a fixed text.
@@ -234,9 +250,9 @@ fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
     pending.own(respond::status(error.status()))
 }
 
-fn head_of<B>(request: &Request<B>, client: &Client) -> Head {
+fn head_of<B>(request: &Request<B>, client: &Client, caller: &Caller) -> Head {
     Head {
-        client: client.address,
+        client: caller.address,
         listener: client.listener,
         tls: client.tls,
         method: MethodLabel::of(request.method()),

@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 
 use super::host::Host;
+use crate::observe::labels::RefusalLabel;
 
 /// A response before its body is tied to an exchange.
 pub type Own = Response<Bytes>;
@@ -40,13 +42,24 @@ pub fn status(status: StatusCode) -> Own {
     text(status, words)
 }
 
-/// A refusal after which the connection closes: what follows on it cannot be trusted.
+/// The answer to a request that was refused for this reason.
 #[must_use]
-pub fn malformed() -> Own {
-    let mut response = status(StatusCode::BAD_REQUEST);
-    response
-        .headers_mut()
-        .insert(CONNECTION, HeaderValue::from_static("close"));
+pub fn refusal(reason: RefusalLabel) -> Own {
+    let status_code = match reason {
+        RefusalLabel::Address => return status(StatusCode::FORBIDDEN),
+        RefusalLabel::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        RefusalLabel::Connect
+        | RefusalLabel::Host
+        | RefusalLabel::TransferEncoding
+        | RefusalLabel::Malformed => StatusCode::BAD_REQUEST,
+    };
+    let mut response = status(status_code);
+    let headers = response.headers_mut();
+    if reason == RefusalLabel::Overloaded {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    // What follows something malformed cannot be trusted, and what is too much is to go.
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
