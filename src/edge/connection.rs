@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_rustls::server::TlsStream;
 
-use super::{Handler, http1};
+use super::{Handler, client_certificate, http1};
 use crate::gateway::client::Client;
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::Observer;
@@ -65,7 +65,12 @@ impl<H: Handler> Connections<H> {
         let tls = session
             .protocol_version()
             .and_then(|version| version.as_str());
-        let client = Client { tls, ..client };
+        let certificate = client_certificate::of(session.peer_certificates());
+        let client = Client {
+            tls,
+            certificate,
+            ..client
+        };
         if session.alpn_protocol() == Some(b"h2") {
             self.serve_h2(stream, client).await;
         } else {
@@ -74,10 +79,11 @@ impl<H: Handler> Connections<H> {
     }
 
     async fn serve_h2<I: AsyncRead + AsyncWrite + Unpin + 'static>(&self, io: I, client: Client) {
-        let requests = Rc::new(Requests::default());
+        let requests = Rc::new(Requests::of(&client));
         let (this, requests_here) = (self.clone(), Rc::clone(&requests));
         let service = service_fn(move |request| {
             let (this, requests) = (this.clone(), Rc::clone(&requests_here));
+            let client = client.clone();
             async move { this.answer(request, client, &requests).await }
         });
         let connection = http2::Builder::new(OnThisThread)
@@ -108,8 +114,8 @@ impl<H: Handler> Connections<H> {
         Ok(self.handler.handle(request, client).await)
     }
 
-    /// Runs a connection to its end. When the drain closes it may take one more request, and finishes; when the drain
-    /// is forced it is dropped, as is one that is `late`.
+    /// Runs a connection to its end. When the drain closes it may take one more request, and finishes, as does one that
+    /// may have one request only; when the drain is forced it is dropped, as is one that is `late`.
     pub(super) async fn drive<C>(
         &self,
         connection: C,
@@ -121,9 +127,13 @@ impl<H: Handler> Connections<H> {
     {
         let mut connection = pin!(connection);
         let closing = async {
-            self.drain.closing().await;
-            // A request that begins now is answered with `Connection: close`.
-            let _ = tokio::time::timeout(LINGER, requests.next()).await;
+            tokio::select! {
+                () = self.drain.closing() => {
+                    // A request that begins now is answered with `Connection: close`.
+                    let _ = tokio::time::timeout(LINGER, requests.next()).await;
+                }
+                () = requests.last() => {}
+            }
         };
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -167,17 +177,27 @@ impl<H: Handler> Connections<H> {
 }
 
 /// Which requests a connection has begun.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Requests {
     have_begun: Cell<bool>,
     begun: Notify,
+    /// The first one is the last one.
+    is_one: bool,
 }
 
 impl Requests {
-    /// Only a drain waits for one.
+    pub(super) fn of(client: &Client) -> Self {
+        Self {
+            have_begun: Cell::new(false),
+            begun: Notify::new(),
+            is_one: client.is_overloaded,
+        }
+    }
+
+    /// Only a drain and the end of an overloaded connection wait for one.
     pub(super) fn began(&self, is_draining: bool) {
         self.have_begun.set(true);
-        if is_draining {
+        if is_draining || self.is_one {
             self.begun.notify_waiters();
         }
     }
@@ -189,6 +209,15 @@ impl Requests {
     /// Resolves when the next one begins.
     async fn next(&self) {
         self.begun.notified().await;
+    }
+
+    /// Resolves when the last one that the connection may have has begun.
+    async fn last(&self) {
+        match (self.is_one, self.have_begun()) {
+            (false, _) => std::future::pending().await,
+            (true, false) => self.next().await,
+            (true, true) => {}
+        }
     }
 }
 

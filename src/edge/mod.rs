@@ -8,11 +8,16 @@ use hyper::body::{Body, Incoming};
 use crate::gateway::client::Client;
 use crate::gateway::refusal::Refusal;
 
+pub mod admission;
+pub mod client_certificate;
 pub mod connection;
+pub mod descriptors;
 pub mod first_flight;
 pub mod handshake;
 pub mod http1;
 pub mod listener;
+pub mod proxy_protocol;
+pub mod slots;
 pub mod tls;
 
 /// What answers requests.
@@ -30,5 +35,5 @@ pub trait Handler: Clone + 'static {
     ) -> impl Future<Output = Response<Self::Body>>;
 
     /// Answers a request whose head must not be read.
-    fn refuse(&self, refusal: Refusal, client: Client) -> Response<Self::Body>;
+    fn refuse(&self, refusal: Refusal, client: &Client) -> Response<Self::Body>;
 }

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use super::body::Body;
+use super::caller::Caller;
 use super::client::Client;
 use super::forward::{self, Forwarding};
 use super::host::Host;
@@ -72,7 +73,9 @@ impl Gateway {
     /// Answers one request, here or through the upstream. Every failure becomes a status.
     pub async fn handle(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
         let snapshot = self.snapshot.load_full();
-        let mut exchange = Exchange::begin(Arc::clone(&self.observer), head_of(&request, &client));
+        let caller = Caller::of(&client, request.headers(), &snapshot.live.trusted_proxies);
+        let head = head_of(&request, &client, &caller);
+        let mut exchange = Exchange::begin(Arc::clone(&self.observer), head);
         let host = Host::of(&request);
         let request_id = self.request_ids.of(request.headers());
         if exchange.is_logged() {
@@ -82,11 +85,20 @@ impl Gateway {
             exchange,
             &request,
             request_id.clone(),
-            self.drain.is_draining(),
+            self.drain.is_draining() || client.is_overloaded,
         );
-        if let Some(own) =
-            self.answer_here(&snapshot, &client, &host, &request, &mut pending.exchange)
-        {
+        let here = self.answer_here(&snapshot, &caller, &host, &request, &mut pending.exchange);
+        let own = here.or_else(|| {
+            let overloaded = || {
+                refuse(
+                    Refusal(RefusalLabel::Overloaded),
+                    &mut pending.exchange,
+                    &self.observer.metrics,
+                )
+            };
+            client.is_overloaded.then(overloaded)
+        });
+        if let Some(own) = own {
             pending.upload = Upload::of(request.into_body(), pending.exchange.received());
             return pending.own(own);
         }
@@ -94,16 +106,18 @@ impl Gateway {
             live: &snapshot.live,
             upstream: self.upstream.authority(),
             client: &client,
+            caller: &caller,
             host: &host,
             request_id: &request_id,
         };
+        pending.exchange.route(RouteLabel::Forward);
         self.forward(forwarding, request, pending).await
     }
 
     /// Answers a request whose head never got through: counted and logged, with nothing of what it said.
-    pub fn refuse(&self, refusal: Refusal, client: Client) -> Response<Body> {
+    pub fn refuse(&self, refusal: Refusal, client: &Client) -> Response<Body> {
         let head = Head {
-            client: client.address,
+            client: client.address.into(),
             listener: client.listener,
             tls: client.tls,
             method: MethodLabel::Other,
@@ -127,7 +141,7 @@ impl Gateway {
     fn answer_here<B>(
         &self,
         snapshot: &Snapshot,
-        client: &Client,
+        caller: &Caller,
         host: &Host,
         request: &Request<B>,
         exchange: &mut Exchange,
@@ -142,7 +156,7 @@ impl Gateway {
         if let Err(reason) = hygiene::check(subject) {
             return Some(refuse(Refusal(reason), exchange, metrics));
         }
-        let (label, own) = match route::route(snapshot, client, host, request) {
+        let (label, own) = match route::route(snapshot, caller, host, request) {
             Route::Verify(endpoint, counted, parameters) => {
                 let now = unix_seconds();
                 let own = verification::answer(
@@ -150,7 +164,7 @@ impl Gateway {
                     counted,
                     &parameters,
                     now,
-                    client,
+                    caller,
                     metrics,
                     exchange,
                 );
@@ -158,8 +172,13 @@ impl Gateway {
             }
             Route::Refuse(counted, rejection) => (
                 RouteLabel::Verify,
-                verification::refuse(counted, rejection, client, exchange),
+                verification::refuse(counted, rejection, caller, exchange),
             ),
+            Route::Forbidden(counted) => {
+                exchange.endpoint(counted.name.clone());
+                tracing::warn!(endpoint = %counted.name, client = %caller.address, "refused: not in the endpoint's allow list");
+                return Some(refuse(Refusal(RefusalLabel::Address), exchange, metrics));
+            }
             Route::DomainFile(content) => (
                 RouteLabel::DomainFile,
                 respond::text(StatusCode::OK, content.clone()),
@@ -175,10 +194,7 @@ impl Gateway {
                 };
                 (RouteLabel::Redirect, own)
             }
-            Route::Forward => {
-                exchange.route(RouteLabel::Forward);
-                return None;
-            }
+            Route::Forward => return None,
         };
         exchange.route(label);
         Some(own)
@@ -274,9 +290,9 @@ fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
     pending.own(respond::status(error.status()))
 }
 
-fn head_of<B>(request: &Request<B>, client: &Client) -> Head {
+fn head_of<B>(request: &Request<B>, client: &Client, caller: &Caller) -> Head {
     Head {
-        client: client.address,
+        client: caller.address,
         listener: client.listener,
         tls: client.tls,
         method: MethodLabel::of(request.method()),

@@ -3,6 +3,7 @@
 //! It sees no socket, certificate, signal or file.
 
 pub mod body;
+pub mod caller;
 pub mod client;
 pub mod forward;
 pub mod handler;

@@ -22,25 +22,25 @@ pub struct Pending {
     /// Its body, once somebody is to read it.
     pub upload: Option<Rc<Upload>>,
     is_head: bool,
-    /// HTTP/1 during a drain: the client should come back over a new connection, to somebody else.
+    /// HTTP/1 during a drain or an overload: the client should come back over a new connection.
     asks_to_close: bool,
 }
 
 impl Pending {
-    /// Nothing of the response is known yet.
+    /// Nothing of the response is known yet. With `is_last` the connection takes no further request.
     #[must_use]
     pub fn new<B>(
         exchange: Exchange,
         request: &Request<B>,
         request_id: HeaderValue,
-        is_draining: bool,
+        is_last: bool,
     ) -> Self {
         Self {
             exchange,
             request_id,
             upload: None,
             is_head: *request.method() == Method::HEAD,
-            asks_to_close: is_draining && request.version() != Version::HTTP_2,
+            asks_to_close: is_last && request.version() != Version::HTTP_2,
         }
     }
 

@@ -44,8 +44,16 @@ impl Refusal {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
             RefusalLabel::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            RefusalLabel::Address => StatusCode::FORBIDDEN,
+            RefusalLabel::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         }
+    }
+
+    /// Whether the connection closes: what follows something malformed cannot be trusted, and what is too much is to go.
+    #[must_use]
+    pub fn closes(self) -> bool {
+        self.0 != RefusalLabel::Address
     }
 }
 

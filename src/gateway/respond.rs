@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 
 use super::host::Host;
 use super::refusal::Refusal;
+use crate::observe::labels::RefusalLabel;
 
 /// A response before its body is tied to an exchange.
 pub type Own = Response<Bytes>;
@@ -41,13 +43,17 @@ pub fn status(status: StatusCode) -> Own {
     text(status, words)
 }
 
-/// A refusal after which the connection closes: what follows on it cannot be trusted.
+/// The answer to a request that is refused.
 #[must_use]
 pub fn refusal(refusal: Refusal) -> Own {
     let mut response = status(refusal.status());
-    response
-        .headers_mut()
-        .insert(CONNECTION, HeaderValue::from_static("close"));
+    let headers = response.headers_mut();
+    if refusal.0 == RefusalLabel::Overloaded {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if refusal.closes() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 

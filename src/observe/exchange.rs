@@ -2,7 +2,6 @@
 //! that a client that hangs up is counted too.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use http::StatusCode;
 
 use super::access_log::{AccessLog, Record, rfc3339};
+use super::address::Address;
 use super::labels::{
     AbortLabel, Label, ListenerLabel, MethodLabel, ProtocolLabel, RouteLabel, StatusLabel,
     UpstreamErrorLabel,
@@ -28,8 +28,8 @@ pub struct Observer {
 /// What is known of a request when its head has been read.
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
-    /// The other end of the connection.
-    pub client: SocketAddr,
+    /// See [`Record::client`].
+    pub client: Address,
     /// Where it came in.
     pub listener: ListenerLabel,
     /// Version of TLS, if any.

@@ -161,6 +161,10 @@ label! {
         PlainHttp = "plain_http",
         /// Neither TLS nor HTTP came in.
         NotTls = "not_tls",
+        /// The client has no certificate, and `tls.client_auth` is `required`.
+        NoClientCertificate = "no_client_certificate",
+        /// The client's certificate is expired, not yet valid, from nobody in `tls.client_ca`, or not its own.
+        BadClientCertificate = "bad_client_certificate",
         /// TLS messages that break the protocol.
         Protocol = "protocol",
     }
@@ -205,6 +209,26 @@ label! {
         TooManyFields = "too_many_fields",
         /// Something that is not HTTP came in.
         Malformed = "malformed",
+        /// A verification or message from an address that the endpoint's `allow` does not have.
+        Address = "address",
+        /// Meant for the upstream, on a connection beyond `limits.connections` or `limits.connections_per_address`.
+        Overloaded = "overloaded",
+    }
+}
+
+label! {
+    /// Why a connection was closed before anything was said on it.
+    RejectionLabel {
+        /// Beyond `limits.connections` and its reserve.
+        Connections = "connections",
+        /// Beyond `limits.connections_per_address` and its reserve.
+        ConnectionsPerAddress = "connections_per_address",
+        /// From a peer in `listen.proxy_protocol`, without a header of the PROXY protocol.
+        ProxyProtocol = "proxy_protocol",
+        /// The same, without a whole header in `timeouts.handshake`.
+        ProxyProtocolTimeout = "proxy_protocol_timeout",
+        /// The same, hung up before the header's end, as a load balancer's probe does.
+        ProxyProtocolEof = "proxy_protocol_eof",
     }
 }
 

@@ -4,10 +4,12 @@
 //! other threads.
 
 pub mod access_log;
+pub mod address;
 pub mod admin;
 pub mod exchange;
 pub mod labels;
 pub mod log;
 pub mod metrics;
 pub mod redact;
+pub mod seldom;
 pub mod sink;

@@ -53,6 +53,7 @@ fn out_of_descriptors_it_waits_without_spinning_and_goes_on() {
     let yaml = "listen: {https: ['127.0.0.1:0'], http: ['127.0.0.1:0'], admin: '127.0.0.1:0'}
 tls: {certificates: [{cert: tls.crt, key: tls.key}]}
 workers: 1
+limits: {connections: 1000}
 upstream: {url: 'http://127.0.0.1:1'}
 endpoints: [{name: a, path: /a, platform: official_account, tokens: [resilienceToken]}]
 ";
@@ -129,7 +130,7 @@ impl Handler for Fragile {
         Response::new(Full::new(path.into()))
     }
 
-    fn refuse(&self, refusal: Refusal, _: Client) -> Response<Full<Bytes>> {
+    fn refuse(&self, refusal: Refusal, _: &Client) -> Response<Full<Bytes>> {
         Response::new(Full::new(refusal.to_string().into()))
     }
 }
@@ -188,20 +189,15 @@ fn fragile(dir: &TempDir) -> (SocketAddr, SocketAddr) {
             loop {
                 let connections = Rc::clone(&connections);
                 let acceptor = acceptor.clone();
-                let client = |address, listener| Client {
-                    address,
-                    listener,
-                    tls: None,
-                };
                 tokio::select! {
                     accepted = clear.accept() => {
                         let (stream, address) = accepted.unwrap();
-                        let client = client(address, ListenerLabel::Http);
+                        let client = Client::new(address, ListenerLabel::Http);
                         tokio::task::spawn_local(async move { connections.serve_h1(stream, client).await });
                     }
                     accepted = encrypted.accept() => {
                         let (stream, address) = accepted.unwrap();
-                        let client = client(address, ListenerLabel::Https);
+                        let client = Client::new(address, ListenerLabel::Https);
                         tokio::task::spawn_local(async move {
                             let stream = acceptor.accept(stream).await.unwrap();
                             connections.serve_tls(stream, client).await;

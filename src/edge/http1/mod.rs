@@ -37,13 +37,13 @@ impl<H: Handler> Connections<H> {
         io: I,
         client: Client,
     ) {
-        let requests = Requests::default();
+        let requests = Requests::of(&client);
         let notes = Arc::new(Notes::new());
         let wire = Wire::new(io, self.http1, Arc::clone(&notes));
         let began = Cell::new(0);
         let service = service_fn(|request| {
             let before = began.replace(began.get() + 1);
-            self.answer_h1(request, client, before, &requests, &notes)
+            self.answer_h1(request, client.clone(), before, &requests, &notes)
         });
         let connection = http1::Builder::new()
             // Both have been seen to by the wire: it knows a head's pause from its time, and refuses with a status.
@@ -69,7 +69,7 @@ impl<H: Handler> Connections<H> {
     ) -> Result<Response<Answer<H::Body>>, Infallible> {
         requests.began(self.drain.is_draining());
         let response = match notes.refusal(before) {
-            Some(reason) => self.handler.refuse(Refusal(reason), client),
+            Some(reason) => self.handler.refuse(Refusal(reason), &client),
             None => self.handler.handle(request, client).await,
         };
         notes.decide(before, response.status() == StatusCode::SWITCHING_PROTOCOLS);
