@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Boot, Live, Settings};
 use crate::edge::handshake::Handshakes;
+use crate::edge::http2::Http2Options;
 use crate::edge::{listener, tls};
 use crate::gateway::snapshot::Snapshot;
 use crate::lifecycle::drain::{Drain, Drained};
@@ -103,12 +104,14 @@ impl App {
             config: Arc::new(tls::server_config(&live.tls).map_err(StartError::Tls)?),
             tls: Arc::new(live.tls.clone()),
             timeout: live.timeouts.handshake,
+            write_timeout: live.timeouts.response,
         };
         let (workers, admin, bound) = bind_all(&boot)?;
         log::count_panics(Arc::clone(&observer));
         let shared = Shared {
             handshakes,
             head_timeout: live.timeouts.request_head,
+            http2: Http2Options::of(&live),
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::new(
                 live,
                 &observer.metrics,

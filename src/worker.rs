@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::config;
 use crate::edge::connection::Connections;
 use crate::edge::handshake::Handshakes;
+use crate::edge::http2::Http2Options;
 use crate::edge::{Handler, listener};
 use crate::gateway::body::Body;
 use crate::gateway::client::Client;
@@ -33,6 +34,8 @@ pub struct Shared {
     pub handshakes: Handshakes,
     /// Longest wait for a request head.
     pub head_timeout: Duration,
+    /// For HTTP/2 clients.
+    pub http2: Http2Options,
     /// The current live settings.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Where the backend is.
@@ -91,6 +94,7 @@ impl Worker {
             observer: Arc::clone(observer),
             drain: shared.drain.clone(),
             head_timeout: shared.head_timeout,
+            http2: shared.http2,
         };
         Self {
             shared,

@@ -6,13 +6,12 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,6 +20,8 @@ use tokio::sync::Notify;
 use tokio_rustls::server::TlsStream;
 
 use super::Handler;
+use super::http2::Http2Options;
+use super::write_clock::WriteClock;
 use crate::gateway::client::Client;
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::Observer;
@@ -28,22 +29,9 @@ use crate::observe::labels::RefusalLabel;
 
 /// Largest read and write buffer of an HTTP/1 connection: a few TLS records, and a bound on a slow reader.
 const H1_BUFFER: usize = 64 * 1024;
-/// Streams that one HTTP/2 connection may have open.
-const H2_STREAMS: u32 = 128;
-/// Bytes that an HTTP/2 client may send ahead on one stream.
-const H2_STREAM_WINDOW: u32 = 256 * 1024;
-/// The same over all streams of a connection. Large, because h2 takes it as its budget for small frames.
-const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Response bytes held for one HTTP/2 stream.
-const H2_SEND_BUFFER: usize = 128 * 1024;
-/// Header list that a client may send, in the size of RFC 9113 section 6.5.2.
-const H2_HEADER_LIST: u32 = 32 * 1024;
-/// How often a silent HTTP/2 client is asked for a sign of life, and how long it has to give one.
-const H2_PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
-
 /// How long a connection may still begin a request when the drain closes. Its client may have sent one already, or
 /// have connected just now: closing at once would lose what is on the wire.
-const LINGER: Duration = Duration::from_secs(1);
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// What every connection of a worker needs.
 #[derive(Clone, Debug)]
@@ -56,11 +44,13 @@ pub struct Connections<H> {
     pub drain: Drain,
     /// Longest wait for a request head, on a new and on a kept connection.
     pub head_timeout: Duration,
+    /// For HTTP/2.
+    pub http2: Http2Options,
 }
 
 impl<H: Handler> Connections<H> {
     /// Serves an encrypted connection.
-    pub async fn serve_tls(&self, stream: TlsStream<TcpStream>, client: Client) {
+    pub async fn serve_tls(&self, stream: TlsStream<WriteClock<TcpStream>>, client: Client) {
         let (_, session) = stream.get_ref();
         let tls = session
             .protocol_version()
@@ -87,29 +77,6 @@ impl<H: Handler> Connections<H> {
             .max_buf_size(H1_BUFFER)
             .serve_connection(TokioIo::new(io), service)
             .with_upgrades();
-        self.drive(connection, &requests, |connection| {
-            connection.graceful_shutdown();
-        })
-        .await;
-    }
-
-    async fn serve_h2<I: AsyncRead + AsyncWrite + Unpin + 'static>(&self, io: I, client: Client) {
-        let requests = Rc::new(Requests::default());
-        let (this, requests_here) = (self.clone(), Rc::clone(&requests));
-        let service = service_fn(move |request| {
-            let (this, requests) = (this.clone(), Rc::clone(&requests_here));
-            async move { this.answer(request, client, &requests).await }
-        });
-        let connection = http2::Builder::new(OnThisThread)
-            .timer(TokioTimer::new())
-            .keep_alive_interval(H2_PING.0)
-            .keep_alive_timeout(H2_PING.1)
-            .max_concurrent_streams(H2_STREAMS)
-            .initial_stream_window_size(H2_STREAM_WINDOW)
-            .initial_connection_window_size(H2_CONNECTION_WINDOW)
-            .max_send_buf_size(H2_SEND_BUFFER)
-            .max_header_list_size(H2_HEADER_LIST)
-            .serve_connection(TokioIo::new(io), service);
         self.drive(connection, &requests, |connection| {
             connection.graceful_shutdown();
         })
@@ -182,39 +149,26 @@ impl<H: Handler> Connections<H> {
 
 /// Which requests a connection has begun.
 #[derive(Debug, Default)]
-struct Requests {
+pub(super) struct Requests {
     have_begun: Cell<bool>,
     begun: Notify,
 }
 
 impl Requests {
     /// Only a drain waits for one.
-    fn began(&self, is_draining: bool) {
+    pub(super) fn began(&self, is_draining: bool) {
         self.have_begun.set(true);
         if is_draining {
             self.begun.notify_waiters();
         }
     }
 
-    fn have_begun(&self) -> bool {
+    pub(super) fn have_begun(&self) -> bool {
         self.have_begun.get()
     }
 
     /// Resolves when the next one begins.
-    async fn next(&self) {
+    pub(super) async fn next(&self) {
         self.begun.notified().await;
-    }
-}
-
-/// Spawns HTTP/2's tasks on the worker's own thread.
-#[derive(Clone, Copy, Debug)]
-struct OnThisThread;
-
-impl<F> hyper::rt::Executor<F> for OnThisThread
-where
-    F: Future<Output = ()> + 'static,
-{
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
     }
 }

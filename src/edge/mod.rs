@@ -10,8 +10,10 @@ use crate::gateway::client::Client;
 pub mod connection;
 pub mod first_flight;
 pub mod handshake;
+pub mod http2;
 pub mod listener;
 pub mod tls;
+pub mod write_clock;
 
 /// What answers requests.
 pub trait Handler: Clone + 'static {

@@ -108,7 +108,7 @@ impl Gateway {
         exchange: &mut Exchange,
     ) -> Option<Own> {
         let metrics = &self.observer.metrics;
-        if let Err(reason) = hygiene::check(request, host) {
+        if let Err(reason) = hygiene::check(request, host, &snapshot.live.limits) {
             return Some(refuse(reason, exchange, metrics));
         }
         let (label, own) = match route::route(snapshot, client, host, request) {
@@ -208,12 +208,12 @@ impl Gateway {
     }
 }
 
-/// A malformed request: counted, and its connection closed.
+/// A request that is malformed or too large: counted, and its connection closed.
 fn refuse(reason: RefusalLabel, exchange: &mut Exchange, metrics: &Metrics) -> Own {
     metrics.request.refused(reason);
     exchange.route(RouteLabel::Refuse);
     exchange.verdict(reason.label());
-    respond::malformed()
+    respond::refused(hygiene::status(reason))
 }
 
 /// An upstream's failure as the client sees it: a status and a fixed text.

@@ -42,8 +42,8 @@ pub fn status(status: StatusCode) -> Own {
 
 /// A refusal after which the connection closes: what follows on it cannot be trusted.
 #[must_use]
-pub fn malformed() -> Own {
-    let mut response = status(StatusCode::BAD_REQUEST);
+pub fn refused(code: StatusCode) -> Own {
+    let mut response = status(code);
     response
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));

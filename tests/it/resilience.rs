@@ -18,6 +18,8 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, LocalOptions};
 use wxgate::edge::Handler;
 use wxgate::edge::connection::Connections;
+use wxgate::edge::http2::Http2Options;
+use wxgate::edge::write_clock::WriteClock;
 use wxgate::gateway::client::Client;
 use wxgate::lifecycle::drain::Drain;
 use wxgate::observe::exchange::Observer;
@@ -164,6 +166,15 @@ fn fragile(dir: &TempDir) -> (SocketAddr, SocketAddr) {
                 }),
                 drain: Drain::default(),
                 head_timeout: SOON,
+                http2: Http2Options {
+                    streams: 128,
+                    header_list: 32 * 1024,
+                    resets: 500,
+                    control_frames: 1000,
+                    request_head: SOON,
+                    idle: SOON,
+                    response: SOON,
+                },
             });
             let [clear, encrypted] = listeners.map(|socket| {
                 socket.set_nonblocking(true).unwrap();
@@ -187,7 +198,7 @@ fn fragile(dir: &TempDir) -> (SocketAddr, SocketAddr) {
                         let (stream, address) = accepted.unwrap();
                         let client = client(address, ListenerLabel::Https);
                         tokio::task::spawn_local(async move {
-                            let stream = acceptor.accept(stream).await.unwrap();
+                            let stream = acceptor.accept(WriteClock::new(stream, SOON)).await.unwrap();
                             connections.serve_tls(stream, client).await;
                         });
                     }

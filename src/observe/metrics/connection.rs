@@ -5,7 +5,7 @@ use std::time::Duration;
 use prometheus::{Histogram, IntCounter, IntGauge, IntGaugeVec};
 
 use super::family::{Counters, Families};
-use crate::observe::labels::{HandshakeLabel, Label, ListenerLabel};
+use crate::observe::labels::{CutLabel, HandshakeLabel, Label, ListenerLabel, ResetLabel};
 
 const HANDSHAKE_SECONDS: [f64; 8] = [0.0002, 0.0005, 0.001, 0.005, 0.05, 0.25, 1.0, 5.0];
 
@@ -15,6 +15,8 @@ pub struct ConnectionMetrics {
     opened: Counters<ListenerLabel>,
     open: Vec<IntGauge>,
     accept_errors: IntCounter,
+    cut: Counters<CutLabel>,
+    resets: Counters<ResetLabel>,
     /// First all that succeeded, then all that failed.
     handshakes: Vec<IntCounter>,
     handshake_seconds: Histogram,
@@ -41,6 +43,16 @@ impl ConnectionMetrics {
             accept_errors: families.counter(
                 "wxgate_accept_errors_total",
                 "Connections that could not be accepted.",
+            )?,
+            cut: families.counters(
+                "wxgate_connections_cut_total",
+                "Connections ended for what their client did or failed to do.",
+                "reason",
+            )?,
+            resets: families.counters(
+                "wxgate_http2_streams_reset_total",
+                "HTTP/2 streams reset for what their client did or failed to do.",
+                "reason",
             )?,
             handshakes: handshakes(families)?,
             handshake_seconds: families.histogram(
@@ -74,6 +86,16 @@ impl ConnectionMetrics {
     /// `accept` failed.
     pub fn accept_failed(&self) {
         self.accept_errors.inc();
+    }
+
+    /// A connection was cut.
+    pub fn cut(&self, reason: CutLabel) {
+        self.cut.add(reason);
+    }
+
+    /// A stream was reset, and the client is the cause.
+    pub fn stream_reset(&self, reason: ResetLabel) {
+        self.resets.add(reason);
     }
 
     /// A TLS handshake succeeded.
