@@ -18,8 +18,10 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::{Boot, Live, Settings};
 use crate::edge::admission::Admission;
 use crate::edge::handshake::Handshakes;
+use crate::edge::http1::wire::Rules;
+use crate::edge::http2::Http2Options;
 use crate::edge::slots::Slots;
-use crate::edge::{descriptors, http1, listener, tls};
+use crate::edge::{descriptors, listener, tls};
 use crate::gateway::snapshot::Snapshot;
 use crate::lifecycle::drain::{Drain, Drained};
 use crate::lifecycle::signals::Signals;
@@ -107,6 +109,7 @@ impl App {
             config: Arc::new(tls::server_config(&live.tls).map_err(StartError::Tls)?),
             tls: Arc::new(live.tls.clone()),
             timeout: live.timeouts.handshake,
+            write_timeout: live.timeouts.response,
         };
         let (workers, admin, bound) = bind_all(&boot)?;
         log::count_panics(Arc::clone(&observer));
@@ -124,8 +127,8 @@ impl App {
         let shared = Shared {
             admission: Arc::new(admission),
             handshakes,
-            head_timeout: live.timeouts.request_head,
-            http1: http1_rules(&live),
+            http1: Rules::of(&live),
+            http2: Http2Options::of(&live),
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::new(
                 live,
                 &observer.metrics,
@@ -192,18 +195,6 @@ impl App {
         }
         tracing::info!(?drained, "stopped");
         Ok(if failed { Drained::Forced } else { drained })
-    }
-}
-
-fn http1_rules(live: &Live) -> http1::wire::Rules {
-    http1::wire::Rules {
-        limits: http1::head::Limits {
-            target: live.limits.request_target,
-            head: live.limits.request_head,
-            fields: live.limits.request_fields,
-        },
-        head: live.timeouts.request_head,
-        idle: live.timeouts.idle,
     }
 }
 

@@ -17,7 +17,9 @@ use crate::config;
 use crate::edge::admission::{self, Admission};
 use crate::edge::connection::Connections;
 use crate::edge::handshake::Handshakes;
+use crate::edge::http2::Http2Options;
 use crate::edge::slots::Slot;
+use crate::edge::write_clock::WriteClock;
 use crate::edge::{Handler, http1, listener};
 use crate::gateway::body::Body;
 use crate::gateway::client::Client;
@@ -40,10 +42,10 @@ pub struct Shared {
     pub admission: Arc<Admission>,
     /// Certificates and versions.
     pub handshakes: Handshakes,
-    /// Longest wait for the first request of an HTTP/2 connection.
-    pub head_timeout: Duration,
     /// What an HTTP/1 client may do.
     pub http1: http1::wire::Rules,
+    /// For HTTP/2 clients.
+    pub http2: Http2Options,
     /// The current live settings.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Where the backend is.
@@ -105,8 +107,8 @@ impl Worker {
             handler: Rc::new(gateway),
             observer: Arc::clone(observer),
             drain: shared.drain.clone(),
-            head_timeout: shared.head_timeout,
             http1: shared.http1,
+            http2: shared.http2,
         };
         Self {
             shared,
@@ -196,7 +198,10 @@ impl Worker {
     async fn serve_client(&self, stream: TcpStream, client: Client, deadline: Instant) {
         let metrics = &self.shared.observer.metrics;
         match client.listener {
-            ListenerLabel::Http => self.connections.serve_h1(stream, client).await,
+            ListenerLabel::Http => {
+                let stream = WriteClock::new(stream, self.shared.handshakes.write_timeout);
+                self.connections.serve_h1(stream, client).await;
+            }
             ListenerLabel::Https => {
                 let handshakes = &self.shared.handshakes;
                 let handshake =

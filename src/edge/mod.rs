@@ -15,10 +15,12 @@ pub mod descriptors;
 pub mod first_flight;
 pub mod handshake;
 pub mod http1;
+pub mod http2;
 pub mod listener;
 pub mod proxy_protocol;
 pub mod slots;
 pub mod tls;
+pub mod write_clock;
 
 /// What answers requests.
 pub trait Handler: Clone + 'static {

@@ -21,7 +21,7 @@ use super::request_id::RequestIds;
 use super::respond::{self, Own};
 use super::route::{self, Route};
 use super::snapshot::Snapshot;
-use super::verification;
+use super::{http2_head, verification};
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::{Exchange, Head, LogFields, Observer};
 use crate::observe::labels::{
@@ -153,7 +153,12 @@ impl Gateway {
             headers: request.headers(),
             host,
         };
-        if let Err(reason) = hygiene::check(subject) {
+        let form = match request.version() {
+            Version::HTTP_2 => http2_head::check(request, &snapshot.live.limits),
+            // The head of HTTP/1 was looked at before it was parsed.
+            _ => Ok(()),
+        };
+        if let Err(reason) = form.and_then(|()| hygiene::check(subject)) {
             return Some(refuse(Refusal(reason), exchange, metrics));
         }
         let (label, own) = match route::route(snapshot, caller, host, request) {

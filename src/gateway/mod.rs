@@ -8,6 +8,7 @@ pub mod client;
 pub mod forward;
 pub mod handler;
 pub mod host;
+pub mod http2_head;
 pub mod hygiene;
 pub mod pending;
 pub mod refusal;

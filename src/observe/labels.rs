@@ -171,6 +171,42 @@ label! {
 }
 
 label! {
+    /// Why a connection was cut: ended for what the client does, or does not do.
+    CutLabel {
+        /// Too many frames that carry nothing: `limits.http2_control_frames`.
+        ControlFrames = "control_frames",
+        /// Too many requests taken back, or made to fail: `limits.http2_resets`.
+        Resets = "resets",
+        /// Anything else of which HTTP/2 allows only so much, such as CONTINUATION frames.
+        Excess = "excess",
+        /// It breaks HTTP/2.
+        Protocol = "protocol",
+        /// No whole request head in `timeouts.request_head`.
+        RequestHead = "request_head",
+        /// Nothing of what was sent was taken in `timeouts.response`.
+        Stalled = "stalled",
+    }
+}
+
+label! {
+    /// Why one stream of an HTTP/2 connection was reset here, the client being the cause.
+    ResetLabel {
+        /// The request is malformed, or its stream was used against the rules.
+        Protocol = "protocol",
+        /// More was sent, or allowed, than flow control has room for.
+        FlowControl = "flow_control",
+        /// Something came on a stream that was over.
+        Closed = "closed",
+        /// More than `limits.http2_streams` at once.
+        Refused = "refused",
+        /// Anything else of which there was too much.
+        Excess = "excess",
+        /// Nothing of the response was taken in `timeouts.response`.
+        Stalled = "stalled",
+    }
+}
+
+label! {
     /// Why a request was refused for its form or its size.
     RefusalLabel {
         /// CONNECT, or a target in authority form.

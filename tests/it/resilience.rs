@@ -20,6 +20,8 @@ use wxgate::edge::Handler;
 use wxgate::edge::connection::Connections;
 use wxgate::edge::http1::head::Limits;
 use wxgate::edge::http1::wire::Rules;
+use wxgate::edge::http2::Http2Options;
+use wxgate::edge::write_clock::WriteClock;
 use wxgate::gateway::client::Client;
 use wxgate::gateway::refusal::Refusal;
 use wxgate::lifecycle::drain::Drain;
@@ -171,7 +173,6 @@ fn fragile(dir: &TempDir) -> (SocketAddr, SocketAddr) {
                     access_log: None,
                 }),
                 drain: Drain::default(),
-                head_timeout: SOON,
                 http1: Rules {
                     limits: Limits {
                         target: 1024,
@@ -180,6 +181,15 @@ fn fragile(dir: &TempDir) -> (SocketAddr, SocketAddr) {
                     },
                     head: SOON,
                     idle: SOON,
+                },
+                http2: Http2Options {
+                    streams: 128,
+                    header_list: 32 * 1024,
+                    resets: 500,
+                    control_frames: 1000,
+                    request_head: SOON,
+                    idle: SOON,
+                    response: SOON,
                 },
             });
             let [clear, encrypted] = listeners.map(|socket| {
@@ -199,7 +209,7 @@ fn fragile(dir: &TempDir) -> (SocketAddr, SocketAddr) {
                         let (stream, address) = accepted.unwrap();
                         let client = Client::new(address, ListenerLabel::Https);
                         tokio::task::spawn_local(async move {
-                            let stream = acceptor.accept(stream).await.unwrap();
+                            let stream = acceptor.accept(WriteClock::new(stream, SOON)).await.unwrap();
                             connections.serve_tls(stream, client).await;
                         });
                     }
