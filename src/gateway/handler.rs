@@ -18,19 +18,18 @@ use super::request_id::RequestIds;
 use super::respond::{self, Own};
 use super::route::{self, Route};
 use super::snapshot::Snapshot;
-use super::{hygiene, verification};
+use super::{breach, hygiene, intake, verification};
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::{Exchange, Head, LogFields, Observer};
-use crate::observe::labels::{
-    AbortLabel, Label, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel,
-};
+use crate::observe::labels::{Label, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel};
 use crate::observe::metrics::Metrics;
 use crate::observe::redact::{self, Show};
 use crate::upstream::error::ForwardError;
 use crate::upstream::headers;
-use crate::upstream::request_body::{RequestBody, Upload};
+use crate::upstream::request_body::RequestBody;
 use crate::upstream::response_body::ResponseBody;
 use crate::upstream::tunnel::{self, Tunnels};
+use crate::upstream::upload::Breach;
 use crate::upstream::{Answer, Upstream};
 
 /// Longest `User-Agent` that is logged, in characters.
@@ -85,7 +84,7 @@ impl Gateway {
         if let Some(own) =
             self.answer_here(&snapshot, &client, &host, &request, &mut pending.exchange)
         {
-            pending.upload = Upload::of(request.into_body(), pending.exchange.received());
+            (_, pending.upload) = intake::split(request, &snapshot.live, &pending.exchange);
             return pending.own(own);
         }
         let forwarding = Forwarding {
@@ -160,13 +159,23 @@ impl Gateway {
         mut pending: Pending,
     ) -> Response<Body> {
         let upgrade = tunnel::wanted(&mut request);
-        let (parts, incoming) = request.into_parts();
-        pending.upload = Upload::of(incoming, pending.exchange.received());
+        let (parts, upload) = intake::split(request, forwarding.live, &pending.exchange);
+        pending.upload = upload;
+        if pending
+            .upload
+            .as_ref()
+            .is_some_and(|body| body.is_too_large())
+        {
+            return failed(&ForwardError::Upload(Breach::TooLarge), pending);
+        }
         let body = RequestBody::streaming(pending.upload.clone());
         let outgoing = forward::upstream_request(&forwarding, parts, body, upgrade.is_some());
         match self.upstream.forward(outgoing).await {
             Ok(answer) => {
                 pending.exchange.upstream_answered(answer.waited);
+                if let Some(upload) = &pending.upload {
+                    upload.answered();
+                }
                 self.relay(answer, upgrade, pending)
             }
             Err(error) => failed(&error, pending),
@@ -220,16 +229,15 @@ fn refuse(reason: RefusalLabel, exchange: &mut Exchange, metrics: &Metrics) -> O
 fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
     let request_id = pending.request_id.to_str().unwrap_or_default();
     let cause = error as &dyn std::error::Error;
-    match error.label() {
-        Some(kind) => {
-            tracing::warn!(request_id, error = cause, "no response from the upstream");
-            pending.exchange.upstream_failed(kind);
-            pending.exchange.verdict(kind.label());
-        }
-        None => {
-            tracing::debug!(request_id, error = cause, "the client broke off");
-            pending.exchange.broken_off(AbortLabel::Client);
-        }
+    if let Some(kind) = error.label() {
+        tracing::warn!(request_id, error = cause, "no response from the upstream");
+        pending.exchange.upstream_failed(kind);
+        pending.exchange.verdict(kind.label());
+    }
+    if let ForwardError::Upload(breach) = error {
+        tracing::debug!(request_id, error = cause, "not a whole request");
+        breach::account(*breach, true, &mut pending.exchange);
+        pending.close();
     }
     pending.own(respond::status(error.status()))
 }

@@ -3,11 +3,13 @@
 //! It sees no socket, certificate, signal or file.
 
 pub mod body;
+pub mod breach;
 pub mod client;
 pub mod forward;
 pub mod handler;
 pub mod host;
 pub mod hygiene;
+pub mod intake;
 pub mod pending;
 pub mod request_id;
 pub mod respond;

@@ -167,7 +167,7 @@ label! {
 }
 
 label! {
-    /// Why a request was refused before anything else was asked.
+    /// Why a request was refused, or ended for what the client did.
     RefusalLabel {
         /// CONNECT, or a target in authority form.
         Connect = "connect",
@@ -177,6 +177,10 @@ label! {
         TransferEncoding = "transfer_encoding",
         /// Something that is not HTTP came in.
         Malformed = "malformed",
+        /// A body beyond `limits.request_body`.
+        BodyTooLarge = "body_too_large",
+        /// Nothing of a body in `timeouts.request_body`.
+        Stalled = "stalled",
     }
 }
 
