@@ -3,6 +3,7 @@
 use crate::client::Stream;
 
 pub const DATA: u8 = 0;
+pub const HEADERS: u8 = 1;
 pub const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
@@ -45,14 +46,28 @@ impl<S: Stream> Http2<S> {
 
     /// A GET on `stream`.
     pub fn get(&mut self, stream: u32, path: &str) {
-        // RFC 7541: `:method: GET` and `:scheme: https` from the table, `:path` and `:authority` as literals.
-        let mut block = vec![0x82, 0x87];
+        self.head(stream, 0x82, path, END_STREAM);
+    }
+
+    /// A POST on `stream` whose body is to come.
+    pub fn post(&mut self, stream: u32, path: &str) {
+        self.head(stream, 0x83, path, 0);
+    }
+
+    /// A piece of a body.
+    pub fn data(&mut self, stream: u32, piece: &[u8], flags: u8) {
+        self.send(DATA, flags, stream, piece);
+    }
+
+    fn head(&mut self, stream: u32, method: u8, path: &str, flags: u8) {
+        // RFC 7541: `:method` and `:scheme: https` from the table, `:path` and `:authority` as literals.
+        let mut block = vec![method, 0x87];
         for (name, value) in [(0x04, path), (0x01, "wx.test")] {
             block.push(name);
             block.push(u8::try_from(value.len()).unwrap());
             block.extend(value.as_bytes());
         }
-        self.send(1, 0x4 | END_STREAM, stream, &block);
+        self.send(HEADERS, 0x4 | flags, stream, &block);
     }
 
     /// The next frame; none when the connection is closed. Settings and pings are acknowledged and not shown.
