@@ -24,11 +24,10 @@ use crate::edge::{Handler, http1, listener};
 use crate::gateway::body::Body;
 use crate::gateway::client::Client;
 use crate::gateway::handler::Gateway;
-use crate::gateway::refusal::Refusal;
 use crate::gateway::snapshot::Snapshot;
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::Observer;
-use crate::observe::labels::ListenerLabel;
+use crate::observe::labels::{ListenerLabel, RefusalLabel};
 use crate::upstream::Upstream;
 use crate::upstream::tunnel::Tunnels;
 
@@ -80,8 +79,8 @@ impl Handler for Rc<Gateway> {
         Gateway::handle(self, request, client).await
     }
 
-    fn refuse(&self, refusal: Refusal, client: &Client) -> Response<Body> {
-        Gateway::refuse(self, refusal, client)
+    fn refuse(&self, reason: RefusalLabel, client: &Client) -> Response<Body> {
+        Gateway::refuse(self, reason, client)
     }
 }
 

@@ -6,7 +6,7 @@ use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 
 use crate::gateway::client::Client;
-use crate::gateway::refusal::Refusal;
+use crate::observe::labels::RefusalLabel;
 
 pub mod admission;
 pub mod client_certificate;
@@ -37,5 +37,5 @@ pub trait Handler: Clone + 'static {
     ) -> impl Future<Output = Response<Self::Body>>;
 
     /// Answers a request whose head must not be read.
-    fn refuse(&self, refusal: Refusal, client: &Client) -> Response<Self::Body>;
+    fn refuse(&self, reason: RefusalLabel, client: &Client) -> Response<Self::Body>;
 }

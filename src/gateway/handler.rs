@@ -16,24 +16,22 @@ use super::forward::{self, Forwarding};
 use super::host::Host;
 use super::hygiene::{self, Subject};
 use super::pending::Pending;
-use super::refusal::Refusal;
 use super::request_id::RequestIds;
 use super::respond::{self, Own};
 use super::route::{self, Route};
 use super::snapshot::Snapshot;
-use super::{http2_head, verification};
+use super::{breach, http2_head, intake, verification};
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::{Exchange, Head, LogFields, Observer};
-use crate::observe::labels::{
-    AbortLabel, Label, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel,
-};
+use crate::observe::labels::{Label, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel};
 use crate::observe::metrics::Metrics;
 use crate::observe::redact::{self, Show};
 use crate::upstream::error::ForwardError;
 use crate::upstream::headers;
-use crate::upstream::request_body::{RequestBody, Upload};
+use crate::upstream::request_body::RequestBody;
 use crate::upstream::response_body::ResponseBody;
 use crate::upstream::tunnel::{self, Tunnels};
+use crate::upstream::upload::Breach;
 use crate::upstream::{Answer, Upstream};
 
 /// Longest `User-Agent` that is logged, in characters.
@@ -91,7 +89,7 @@ impl Gateway {
         let own = here.or_else(|| {
             let overloaded = || {
                 refuse(
-                    Refusal(RefusalLabel::Overloaded),
+                    RefusalLabel::Overloaded,
                     &mut pending.exchange,
                     &self.observer.metrics,
                 )
@@ -99,7 +97,7 @@ impl Gateway {
             client.is_overloaded.then(overloaded)
         });
         if let Some(own) = own {
-            pending.upload = Upload::of(request.into_body(), pending.exchange.received());
+            (_, pending.upload) = intake::split(request, &snapshot.live, &pending.exchange);
             return pending.own(own);
         }
         let forwarding = Forwarding {
@@ -115,7 +113,7 @@ impl Gateway {
     }
 
     /// Answers a request whose head never got through: counted and logged, with nothing of what it said.
-    pub fn refuse(&self, refusal: Refusal, client: &Client) -> Response<Body> {
+    pub fn refuse(&self, reason: RefusalLabel, client: &Client) -> Response<Body> {
         let head = Head {
             client: client.address.into(),
             listener: client.listener,
@@ -133,7 +131,7 @@ impl Gateway {
                 user_agent: None,
             });
         }
-        let own = refuse(refusal, &mut exchange, &self.observer.metrics);
+        let own = refuse(reason, &mut exchange, &self.observer.metrics);
         Pending::unread(exchange, request_id).own(own)
     }
 
@@ -159,7 +157,7 @@ impl Gateway {
             _ => Ok(()),
         };
         if let Err(reason) = form.and_then(|()| hygiene::check(subject)) {
-            return Some(refuse(Refusal(reason), exchange, metrics));
+            return Some(refuse(reason, exchange, metrics));
         }
         let (label, own) = match route::route(snapshot, caller, host, request) {
             Route::Verify(endpoint, counted, parameters) => {
@@ -182,7 +180,7 @@ impl Gateway {
             Route::Forbidden(counted) => {
                 exchange.endpoint(counted.name.clone());
                 tracing::warn!(endpoint = %counted.name, client = %caller.address, "refused: not in the endpoint's allow list");
-                return Some(refuse(Refusal(RefusalLabel::Address), exchange, metrics));
+                return Some(refuse(RefusalLabel::Address, exchange, metrics));
             }
             Route::DomainFile(content) => (
                 RouteLabel::DomainFile,
@@ -195,7 +193,7 @@ impl Gateway {
                     .map_or("/", |target| target.as_str());
                 let port = snapshot.live.http.redirect_port.get();
                 let Some(own) = respond::redirect(host, port, target) else {
-                    return Some(refuse(Refusal(RefusalLabel::Host), exchange, metrics));
+                    return Some(refuse(RefusalLabel::Host, exchange, metrics));
                 };
                 (RouteLabel::Redirect, own)
             }
@@ -212,26 +210,27 @@ impl Gateway {
         mut pending: Pending,
     ) -> Response<Body> {
         let upgrade = tunnel::wanted(&mut request);
-        let (parts, incoming) = request.into_parts();
-        pending.upload = Upload::of(incoming, pending.exchange.received());
+        let (parts, upload) = intake::split(request, forwarding.live, &pending.exchange);
+        pending.upload = upload;
+        if pending
+            .upload
+            .as_ref()
+            .is_some_and(|body| body.is_too_large())
+        {
+            return failed(&ForwardError::Upload(Breach::TooLarge), pending);
+        }
         let body = RequestBody::streaming(pending.upload.clone());
         let outgoing = forward::upstream_request(&forwarding, parts, body, upgrade.is_some());
         match self.upstream.forward(outgoing).await {
             Ok(answer) => {
                 pending.exchange.upstream_answered(answer.waited);
+                if let Some(upload) = &pending.upload {
+                    upload.answered();
+                }
                 self.relay(answer, upgrade, pending)
             }
-            Err(error) => match Refusal::behind(&error) {
-                Some(refusal) => self.break_off(refusal, pending),
-                None => failed(&error, pending),
-            },
+            Err(error) => failed(&error, pending),
         }
-    }
-
-    /// A body that broke the rules after its head had been sent on: the upstream's connection has been cut.
-    fn break_off(&self, refusal: Refusal, mut pending: Pending) -> Response<Body> {
-        let own = refuse(refusal, &mut pending.exchange, &self.observer.metrics);
-        pending.own(own)
     }
 
     /// Hands an upstream's response on.
@@ -270,27 +269,26 @@ impl Gateway {
 }
 
 /// A malformed request: counted, and its connection closed.
-fn refuse(refusal: Refusal, exchange: &mut Exchange, metrics: &Metrics) -> Own {
-    metrics.request.refused(refusal.0);
+fn refuse(reason: RefusalLabel, exchange: &mut Exchange, metrics: &Metrics) -> Own {
+    metrics.request.refused(reason);
     exchange.route(RouteLabel::Refuse);
-    exchange.verdict(refusal.0.label());
-    respond::refusal(refusal)
+    exchange.verdict(reason.label());
+    respond::refusal(reason)
 }
 
 /// An upstream's failure as the client sees it: a status and a fixed text.
 fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
     let request_id = pending.request_id.to_str().unwrap_or_default();
     let cause = error as &dyn std::error::Error;
-    match error.label() {
-        Some(kind) => {
-            tracing::warn!(request_id, error = cause, "no response from the upstream");
-            pending.exchange.upstream_failed(kind);
-            pending.exchange.verdict(kind.label());
-        }
-        None => {
-            tracing::debug!(request_id, error = cause, "the client broke off");
-            pending.exchange.broken_off(AbortLabel::Client);
-        }
+    if let Some(kind) = error.label() {
+        tracing::warn!(request_id, error = cause, "no response from the upstream");
+        pending.exchange.upstream_failed(kind);
+        pending.exchange.verdict(kind.label());
+    }
+    if let ForwardError::Upload(breach) = error {
+        tracing::debug!(request_id, error = cause, "not a whole request");
+        breach::account(*breach, true, &mut pending.exchange);
+        pending.close();
     }
     pending.own(respond::status(error.status()))
 }

@@ -8,7 +8,6 @@ use http::header::{
 use http::{HeaderValue, Response, StatusCode};
 
 use super::host::Host;
-use super::refusal::Refusal;
 use crate::observe::labels::RefusalLabel;
 
 /// A response before its body is tied to an exchange.
@@ -45,16 +44,33 @@ pub fn status(status: StatusCode) -> Own {
 
 /// The answer to a request that is refused.
 #[must_use]
-pub fn refusal(refusal: Refusal) -> Own {
-    let mut response = status(refusal.status());
+pub fn refusal(reason: RefusalLabel) -> Own {
+    let mut response = status(refusal_status(reason));
     let headers = response.headers_mut();
-    if refusal.0 == RefusalLabel::Overloaded {
+    if reason == RefusalLabel::Overloaded {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    if refusal.closes() {
+    // What follows something malformed cannot be trusted, and what is too much is to go.
+    if reason != RefusalLabel::Address {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// RFC 9110 section 15.5, RFC 6585 section 5.
+fn refusal_status(reason: RefusalLabel) -> StatusCode {
+    match reason {
+        RefusalLabel::Address => StatusCode::FORBIDDEN,
+        RefusalLabel::HeadTimeout | RefusalLabel::Stalled => StatusCode::REQUEST_TIMEOUT,
+        RefusalLabel::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        RefusalLabel::TargetTooLong => StatusCode::URI_TOO_LONG,
+        RefusalLabel::HeadTooLarge | RefusalLabel::TooManyFields => {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        }
+        RefusalLabel::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        RefusalLabel::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+        _ => StatusCode::BAD_REQUEST,
+    }
 }
 
 /// 308 to the same target on https; `None` without a host and a path to redirect to.

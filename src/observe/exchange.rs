@@ -11,8 +11,8 @@ use http::StatusCode;
 use super::access_log::{AccessLog, Record, rfc3339};
 use super::address::Address;
 use super::labels::{
-    AbortLabel, Label, ListenerLabel, MethodLabel, ProtocolLabel, RouteLabel, StatusLabel,
-    UpstreamErrorLabel,
+    AbortLabel, Label, ListenerLabel, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel,
+    StatusLabel, UpstreamErrorLabel,
 };
 use super::metrics::Metrics;
 
@@ -127,6 +127,12 @@ impl Exchange {
     /// `ok`, or why not.
     pub fn verdict(&mut self, verdict: &'static str) {
         self.verdict = Some(verdict);
+    }
+
+    /// Refused, or ended, for something that the client did.
+    pub fn refused(&mut self, reason: RefusalLabel) {
+        self.observer.metrics.request.refused(reason);
+        self.verdict(reason.label());
     }
 
     /// The status that is about to be sent.

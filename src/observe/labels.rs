@@ -207,7 +207,7 @@ label! {
 }
 
 label! {
-    /// Why a request was refused for its form or its size.
+    /// Why a request was refused, or ended for what the client did.
     RefusalLabel {
         /// CONNECT, or a target in authority form.
         Connect = "connect",
@@ -249,6 +249,10 @@ label! {
         Address = "address",
         /// Meant for the upstream, on a connection beyond `limits.connections` or `limits.connections_per_address`.
         Overloaded = "overloaded",
+        /// A body beyond `limits.request_body`.
+        BodyTooLarge = "body_too_large",
+        /// Nothing of a body in `timeouts.request_body`.
+        Stalled = "stalled",
     }
 }
 

@@ -11,5 +11,6 @@ pub mod labels;
 pub mod log;
 pub mod metrics;
 pub mod redact;
+mod refusal;
 pub mod seldom;
 pub mod sink;

@@ -84,6 +84,8 @@ pub struct Origin<'a> {
     pub request_id: &'a HeaderValue,
     /// True if the request asks for a WebSocket.
     pub is_upgrade: bool,
+    /// True if the client waits to be asked for its body, and can be asked.
+    pub is_expecting: bool,
 }
 
 /// A client's certificate, verified.
@@ -108,8 +110,9 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
         headers.insert(UPGRADE, WEBSOCKET);
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    // Answered by this server when the body is first asked for.
-    headers.remove(EXPECT);
+    if !origin.is_expecting {
+        headers.remove(EXPECT);
+    }
     drop_proofs(headers);
     if let Some(proof) = origin.certificate {
         headers.insert(X_CLIENT_CERT_SHA256, proof.sha256.clone());
@@ -157,6 +160,14 @@ pub fn is_chunked_or_plain(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
     codings.next().is_none_or(is_chunked) && codings.next().is_none()
+}
+
+/// True if the one `Expect` field is `100-continue`.
+#[must_use]
+pub fn expects_continue(headers: &HeaderMap) -> bool {
+    let mut fields = headers.get_all(EXPECT).iter();
+    let is_continue = |field: &HeaderValue| field.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    fields.next().is_some_and(is_continue) && fields.next().is_none()
 }
 
 /// True if a `Connection` field has this token.

@@ -208,6 +208,16 @@ impl<S: Stream> Http2<S> {
         self.send(&get(stream, path)).unwrap();
     }
 
+    /// A POST on `stream` whose body is to come.
+    pub fn post(&mut self, stream: u32, path: &str) {
+        self.send(&post(stream, path)).unwrap();
+    }
+
+    /// A piece of a body.
+    pub fn data(&mut self, stream: u32, piece: &[u8], flags: u8) {
+        self.send(&frame(DATA, flags, stream, piece)).unwrap();
+    }
+
     /// The next frame, whatever it is; none when the connection is closed.
     pub fn any(&mut self) -> Option<Frame> {
         let mut head = [0; 9];

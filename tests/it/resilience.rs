@@ -23,10 +23,9 @@ use wxgate::edge::http1::wire::Rules;
 use wxgate::edge::http2::Http2Options;
 use wxgate::edge::write_clock::WriteClock;
 use wxgate::gateway::client::Client;
-use wxgate::gateway::refusal::Refusal;
 use wxgate::lifecycle::drain::Drain;
 use wxgate::observe::exchange::Observer;
-use wxgate::observe::labels::ListenerLabel;
+use wxgate::observe::labels::{ListenerLabel, RefusalLabel};
 use wxgate::observe::metrics::Metrics;
 
 use crate::client::{self, exchange, read_answer, tcp};
@@ -132,8 +131,8 @@ impl Handler for Fragile {
         Response::new(Full::new(path.into()))
     }
 
-    fn refuse(&self, refusal: Refusal, _: &Client) -> Response<Full<Bytes>> {
-        Response::new(Full::new(refusal.to_string().into()))
+    fn refuse(&self, reason: RefusalLabel, _: &Client) -> Response<Full<Bytes>> {
+        Response::new(Full::new(reason.to_string().into()))
     }
 }
 

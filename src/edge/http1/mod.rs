@@ -18,7 +18,6 @@ use self::wire::Wire;
 use super::connection::{Connections, Requests};
 use super::{Handler, write_clock};
 use crate::gateway::client::Client;
-use crate::gateway::refusal::Refusal;
 use crate::observe::labels::{CutLabel, RefusalLabel};
 
 pub mod chunks;
@@ -104,7 +103,7 @@ impl<H: Handler> Connections<H> {
     ) -> Result<Response<Answer<H::Body>>, Infallible> {
         requests.began(self.drain.is_draining());
         let response = match notes.refusal(before) {
-            Some(reason) => self.handler.refuse(Refusal(reason), &client),
+            Some(reason) => self.handler.refuse(reason, &client),
             None => self.handler.handle(request, client).await,
         };
         notes.decide(before, response.status() == StatusCode::SWITCHING_PROTOCOLS);

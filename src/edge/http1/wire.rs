@@ -22,7 +22,6 @@ use super::linger::Linger;
 use super::notes::Notes;
 use super::stream::{Place, Stream};
 use crate::config::Live;
-use crate::gateway::refusal::Refusal;
 use crate::observe::labels::RefusalLabel;
 
 /// Stands in for a head that is refused.
@@ -220,7 +219,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
             }
             match this.stream.place() {
                 Place::Refused(_) => return Poll::Pending,
-                Place::Broken(reason) => return Poll::Ready(Err(Refusal(*reason).into())),
+                Place::Broken(reason) => return Poll::Ready(Err((*reason).into())),
                 Place::Undecided => {
                     if !ready!(this.poll_undecided(context))? {
                         return Poll::Ready(Ok(()));
