@@ -93,7 +93,6 @@ impl Worker {
         let tunnels = Tunnels {
             tracker: tracker.clone(),
             drain: shared.drain.clone(),
-            observer: Arc::clone(observer),
         };
         let gateway = Gateway::new(
             Arc::clone(&shared.snapshot),

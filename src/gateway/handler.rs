@@ -1,13 +1,12 @@
 //! The straight line that every request takes: snapshot, hygiene, route, answer, account.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use http::header::USER_AGENT;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 
 use super::body::Body;
 use super::caller::Caller;
@@ -30,8 +29,9 @@ use crate::upstream::error::ForwardError;
 use crate::upstream::headers;
 use crate::upstream::request_body::RequestBody;
 use crate::upstream::response_body::ResponseBody;
-use crate::upstream::tunnel::{self, Tunnels};
+use crate::upstream::tunnel::Tunnels;
 use crate::upstream::upload::Breach;
+use crate::upstream::websocket::{self, Wish};
 use crate::upstream::{Answer, Upstream};
 
 /// Longest `User-Agent` that is logged, in characters.
@@ -149,6 +149,7 @@ impl Gateway {
             method: request.method(),
             uri: request.uri(),
             headers: request.headers(),
+            protocol: request.extensions().get(),
             host,
         };
         let form = match request.version() {
@@ -159,7 +160,12 @@ impl Gateway {
         if let Err(reason) = form.and_then(|()| hygiene::check(subject)) {
             return Some(refuse(reason, exchange, metrics));
         }
-        let (label, own) = match route::route(snapshot, caller, host, request) {
+        let route = route::route(snapshot, caller, host, request);
+        if websocket::is_connect(request) && !matches!(route, Route::Forward) {
+            // What is answered here is no tunnel, and 200 would say that it is.
+            return Some(refuse(RefusalLabel::Connect, exchange, metrics));
+        }
+        let (label, own) = match route {
             Route::Verify(endpoint, counted, parameters) => {
                 let now = unix_seconds();
                 let own = verification::answer(
@@ -209,7 +215,7 @@ impl Gateway {
         mut request: Request<Incoming>,
         mut pending: Pending,
     ) -> Response<Body> {
-        let upgrade = tunnel::wanted(&mut request);
+        let wish = Wish::of(&mut request);
         let (parts, upload) = intake::split(request, forwarding.live, &pending.exchange);
         pending.upload = upload;
         if pending
@@ -220,14 +226,14 @@ impl Gateway {
             return failed(&ForwardError::Upload(Breach::TooLarge), pending);
         }
         let body = RequestBody::streaming(pending.upload.clone());
-        let outgoing = forward::upstream_request(&forwarding, parts, body, upgrade.is_some());
+        let outgoing = forward::upstream_request(&forwarding, parts, body, wish.is_some());
         match self.upstream.forward(outgoing).await {
             Ok(answer) => {
                 pending.exchange.upstream_answered(answer.waited);
                 if let Some(upload) = &pending.upload {
                     upload.answered();
                 }
-                self.relay(answer, upgrade, pending)
+                self.relay(answer, wish, forwarding.live.timeouts.tunnel, pending)
             }
             Err(error) => failed(&error, pending),
         }
@@ -237,7 +243,8 @@ impl Gateway {
     fn relay(
         &self,
         answer: Answer,
-        upgrade: Option<OnUpgrade>,
+        wish: Option<Wish>,
+        silence: Duration,
         pending: Pending,
     ) -> Response<Body> {
         let Answer {
@@ -248,7 +255,11 @@ impl Gateway {
         if !headers::is_chunked_or_plain(response.headers()) {
             return failed(&ForwardError::Coding, pending);
         }
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let wish = match Wish::granted(wish, &response) {
+            Ok(wish) => wish,
+            Err(error) => return failed(&error, pending),
+        };
+        let Some(wish) = wish else {
             let (mut parts, incoming) = response.into_parts();
             headers::edit_response(&mut parts.headers, false);
             // The version that the client gets is its own connection's, not the upstream's.
@@ -257,14 +268,12 @@ impl Gateway {
                 parts,
                 ResponseBody::new(incoming, lease),
             ));
-        }
-        let Some(client) = upgrade.filter(|_| headers::names_websocket(response.headers())) else {
-            return failed(&ForwardError::UnexpectedUpgrade, pending);
         };
-        self.tunnels
-            .open(client, hyper::upgrade::on(&mut response), lease);
-        headers::edit_response(response.headers_mut(), true);
-        pending.switching(response)
+        let upstream = hyper::upgrade::on(&mut response);
+        wish.edit(&mut response);
+        let (response, tunnel) = pending.switching(response);
+        self.tunnels.open(wish, upstream, lease, silence, tunnel);
+        response
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::body::{Body, Content};
 use super::respond::Own;
 use crate::observe::exchange::Exchange;
+use crate::observe::tunnel::Tunnel;
 use crate::upstream::response_body::ResponseBody;
 use crate::upstream::upload::Upload;
 
@@ -76,11 +76,11 @@ impl Pending {
         self.finish(response.map(Content::Upstream))
     }
 
-    /// The connection becomes a tunnel.
+    /// The connection or the stream becomes a tunnel, which from now on counts and logs itself.
     #[must_use]
-    pub fn switching<C>(mut self, response: Response<C>) -> Response<Body> {
-        self.exchange.status(StatusCode::SWITCHING_PROTOCOLS);
-        response.map(|_| Body::new(Content::Own(Bytes::new()), false, self.exchange, None))
+    pub fn switching<C>(mut self, response: Response<C>) -> (Response<Body>, Tunnel) {
+        self.exchange.status(response.status());
+        (response.map(|_| Body::none()), Tunnel::begin(self.exchange))
     }
 
     fn finish(mut self, response: Response<Content>) -> Response<Body> {

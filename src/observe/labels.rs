@@ -233,6 +233,8 @@ label! {
         Trailer = "trailer",
         /// `Upgrade` that `Connection` does not name, or to h2c, or with a body.
         Upgrade = "upgrade",
+        /// An extended CONNECT to something else than a WebSocket.
+        Protocol = "protocol",
         /// `Expect` with anything but `100-continue`.
         Expect = "expect",
         /// Not a whole head in `timeouts.request_head`.
@@ -273,6 +275,22 @@ label! {
 }
 
 label! {
+    /// What ended a tunnel.
+    TunnelEndLabel {
+        /// The client ended first, or its connection broke.
+        Client = "client",
+        /// The upstream ended first, or its connection broke.
+        Upstream = "upstream",
+        /// Nobody sent anything for `timeouts.tunnel`.
+        Idle = "idle",
+        /// The drain closed.
+        Drain = "drain",
+        /// It never began: one side was gone before it had handed over its connection.
+        Error = "error",
+    }
+}
+
+label! {
     /// Who ended an exchange before its end.
     AbortLabel {
         /// The client hung up.
@@ -299,7 +317,8 @@ label! {
         ResponseTimeout = "response_timeout",
         /// What came back is not an HTTP response.
         Malformed = "malformed",
-        /// 101 that nobody asked for.
+        /// 101 that nobody asked for or that is no proper answer, or success without one where only a 101 can be passed
+        /// on.
         UnexpectedUpgrade = "unexpected_upgrade",
         /// The connection broke in the middle of a response.
         Truncated = "truncated",

@@ -14,3 +14,4 @@ pub mod redact;
 mod refusal;
 pub mod seldom;
 pub mod sink;
+pub mod tunnel;

@@ -102,7 +102,7 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
     let headers = &mut parts.headers;
     let wants_trailers = te_names_trailers(headers);
     strip_hop_by_hop(headers);
-    if wants_trailers {
+    if wants_trailers && !origin.is_upgrade {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
@@ -129,7 +129,8 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
     set_forwarded(headers, origin);
 }
 
-/// Makes a response head fit for the client. With `is_upgrade` it is a 101 to a request for a WebSocket.
+/// Makes a response head fit for the client. With `is_upgrade` it is a 101 to a request for a WebSocket, which has no
+/// body and thus no length.
 pub fn edit_response(headers: &mut HeaderMap, is_upgrade: bool) {
     // The upstream's chunked framing has been read; a length beside it was wrong (RFC 9112 section 6.3).
     // One that is written as a list is left to be written anew.
@@ -140,6 +141,7 @@ pub fn edit_response(headers: &mut HeaderMap, is_upgrade: bool) {
     }
     strip_hop_by_hop(headers);
     if is_upgrade {
+        headers.remove(CONTENT_LENGTH);
         headers.insert(UPGRADE, WEBSOCKET);
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }

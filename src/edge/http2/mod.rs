@@ -28,6 +28,7 @@ use super::connection::{Connections, Requests};
 use super::{Handler, write_clock};
 use crate::config::Live;
 use crate::gateway::client::Client;
+use crate::lifecycle::cut;
 use crate::observe::labels::{CutLabel, Label};
 use clock::Clock;
 use watch::{Due, Watch};
@@ -190,7 +191,9 @@ fn builder(options: &Http2Options) -> http2::Builder<OnThisThread> {
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
-        .max_header_list_size(options.header_list);
+        .max_header_list_size(options.header_list)
+        // For WebSockets (RFC 8441); what else it would let in the gateway refuses.
+        .enable_connect_protocol();
     builder
 }
 
@@ -222,6 +225,6 @@ where
     F: Future<Output = ()> + 'static,
 {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
+        cut::spawn(future);
     }
 }
