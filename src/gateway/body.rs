@@ -7,10 +7,11 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use super::breach;
 use crate::observe::exchange::Exchange;
 use crate::observe::labels::{AbortLabel, UpstreamErrorLabel};
-use crate::upstream::request_body::Upload;
 use crate::upstream::response_body::ResponseBody;
+use crate::upstream::upload::Upload;
 
 /// A response body that counts itself.
 #[derive(Debug)]
@@ -66,17 +67,13 @@ impl Body {
         }
     }
 
-    /// A client that leaves in the middle of its upload takes the upstream's connection down with it.
+    /// An upload that ends before its end takes the upstream's connection down with it.
     fn broken_off(&mut self, error: &hyper::Error) {
         let Some(exchange) = &mut self.exchange else {
             return;
         };
-        if self
-            .upload
-            .as_ref()
-            .is_some_and(|upload| upload.has_failed())
-        {
-            return exchange.broken_off(AbortLabel::Client);
+        if let Some(breach) = self.upload.as_ref().and_then(|upload| upload.breach()) {
+            return breach::account(breach, false, exchange);
         }
         let error = error as &dyn std::error::Error;
         tracing::warn!(error, "the upstream broke off a response");

@@ -9,29 +9,28 @@ use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::body::Body;
+use super::caller::Caller;
 use super::client::Client;
 use super::forward::{self, Forwarding};
 use super::host::Host;
 use super::hygiene::{self, Subject};
 use super::pending::Pending;
-use super::refusal::Refusal;
 use super::request_id::RequestIds;
 use super::respond::{self, Own};
 use super::route::{self, Route};
 use super::snapshot::Snapshot;
-use super::verification;
+use super::{breach, http2_head, intake, verification};
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::{Exchange, Head, LogFields, Observer};
-use crate::observe::labels::{
-    AbortLabel, Label, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel,
-};
+use crate::observe::labels::{Label, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel};
 use crate::observe::metrics::Metrics;
 use crate::observe::redact::{self, Show};
 use crate::upstream::error::ForwardError;
 use crate::upstream::headers;
-use crate::upstream::request_body::{RequestBody, Upload};
+use crate::upstream::request_body::RequestBody;
 use crate::upstream::response_body::ResponseBody;
 use crate::upstream::tunnel::Tunnels;
+use crate::upstream::upload::Breach;
 use crate::upstream::websocket::{self, Wish};
 use crate::upstream::{Answer, Upstream};
 
@@ -72,7 +71,9 @@ impl Gateway {
     /// Answers one request, here or through the upstream. Every failure becomes a status.
     pub async fn handle(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
         let snapshot = self.snapshot.load_full();
-        let mut exchange = Exchange::begin(Arc::clone(&self.observer), head_of(&request, &client));
+        let caller = Caller::of(&client, request.headers(), &snapshot.live.trusted_proxies);
+        let head = head_of(&request, &client, &caller);
+        let mut exchange = Exchange::begin(Arc::clone(&self.observer), head);
         let host = Host::of(&request);
         let request_id = self.request_ids.of(request.headers());
         if exchange.is_logged() {
@@ -82,28 +83,39 @@ impl Gateway {
             exchange,
             &request,
             request_id.clone(),
-            self.drain.is_draining(),
+            self.drain.is_draining() || client.is_overloaded,
         );
-        if let Some(own) =
-            self.answer_here(&snapshot, &client, &host, &request, &mut pending.exchange)
-        {
-            pending.upload = Upload::of(request.into_body(), pending.exchange.received());
+        let here = self.answer_here(&snapshot, &caller, &host, &request, &mut pending.exchange);
+        let own = here.or_else(|| {
+            let overloaded = || {
+                refuse(
+                    RefusalLabel::Overloaded,
+                    &mut pending.exchange,
+                    &self.observer.metrics,
+                )
+            };
+            client.is_overloaded.then(overloaded)
+        });
+        if let Some(own) = own {
+            (_, pending.upload) = intake::split(request, &snapshot.live, &pending.exchange);
             return pending.own(own);
         }
         let forwarding = Forwarding {
             live: &snapshot.live,
             upstream: self.upstream.authority(),
             client: &client,
+            caller: &caller,
             host: &host,
             request_id: &request_id,
         };
+        pending.exchange.route(RouteLabel::Forward);
         self.forward(forwarding, request, pending).await
     }
 
     /// Answers a request whose head never got through: counted and logged, with nothing of what it said.
-    pub fn refuse(&self, refusal: Refusal, client: Client) -> Response<Body> {
+    pub fn refuse(&self, reason: RefusalLabel, client: &Client) -> Response<Body> {
         let head = Head {
-            client: client.address,
+            client: client.address.into(),
             listener: client.listener,
             tls: client.tls,
             method: MethodLabel::Other,
@@ -119,7 +131,7 @@ impl Gateway {
                 user_agent: None,
             });
         }
-        let own = refuse(refusal, &mut exchange, &self.observer.metrics);
+        let own = refuse(reason, &mut exchange, &self.observer.metrics);
         Pending::unread(exchange, request_id).own(own)
     }
 
@@ -127,7 +139,7 @@ impl Gateway {
     fn answer_here<B>(
         &self,
         snapshot: &Snapshot,
-        client: &Client,
+        caller: &Caller,
         host: &Host,
         request: &Request<B>,
         exchange: &mut Exchange,
@@ -140,13 +152,18 @@ impl Gateway {
             protocol: request.extensions().get(),
             host,
         };
-        if let Err(reason) = hygiene::check(subject) {
-            return Some(refuse(Refusal(reason), exchange, metrics));
+        let form = match request.version() {
+            Version::HTTP_2 => http2_head::check(request, &snapshot.live.limits),
+            // The head of HTTP/1 was looked at before it was parsed.
+            _ => Ok(()),
+        };
+        if let Err(reason) = form.and_then(|()| hygiene::check(subject)) {
+            return Some(refuse(reason, exchange, metrics));
         }
-        let route = route::route(snapshot, client, host, request);
+        let route = route::route(snapshot, caller, host, request);
         if websocket::is_connect(request) && !matches!(route, Route::Forward) {
             // What is answered here is no tunnel, and 200 would say that it is.
-            return Some(refuse(Refusal(RefusalLabel::Connect), exchange, metrics));
+            return Some(refuse(RefusalLabel::Connect, exchange, metrics));
         }
         let (label, own) = match route {
             Route::Verify(endpoint, counted, parameters) => {
@@ -156,7 +173,7 @@ impl Gateway {
                     counted,
                     &parameters,
                     now,
-                    client,
+                    caller,
                     metrics,
                     exchange,
                 );
@@ -164,8 +181,13 @@ impl Gateway {
             }
             Route::Refuse(counted, rejection) => (
                 RouteLabel::Verify,
-                verification::refuse(counted, rejection, client, exchange),
+                verification::refuse(counted, rejection, caller, exchange),
             ),
+            Route::Forbidden(counted) => {
+                exchange.endpoint(counted.name.clone());
+                tracing::warn!(endpoint = %counted.name, client = %caller.address, "refused: not in the endpoint's allow list");
+                return Some(refuse(RefusalLabel::Address, exchange, metrics));
+            }
             Route::DomainFile(content) => (
                 RouteLabel::DomainFile,
                 respond::text(StatusCode::OK, content.clone()),
@@ -177,14 +199,11 @@ impl Gateway {
                     .map_or("/", |target| target.as_str());
                 let port = snapshot.live.http.redirect_port.get();
                 let Some(own) = respond::redirect(host, port, target) else {
-                    return Some(refuse(Refusal(RefusalLabel::Host), exchange, metrics));
+                    return Some(refuse(RefusalLabel::Host, exchange, metrics));
                 };
                 (RouteLabel::Redirect, own)
             }
-            Route::Forward => {
-                exchange.route(RouteLabel::Forward);
-                return None;
-            }
+            Route::Forward => return None,
         };
         exchange.route(label);
         Some(own)
@@ -197,26 +216,27 @@ impl Gateway {
         mut pending: Pending,
     ) -> Response<Body> {
         let wish = Wish::of(&mut request);
-        let (parts, incoming) = request.into_parts();
-        pending.upload = Upload::of(incoming, pending.exchange.received());
+        let (parts, upload) = intake::split(request, forwarding.live, &pending.exchange);
+        pending.upload = upload;
+        if pending
+            .upload
+            .as_ref()
+            .is_some_and(|body| body.is_too_large())
+        {
+            return failed(&ForwardError::Upload(Breach::TooLarge), pending);
+        }
         let body = RequestBody::streaming(pending.upload.clone());
         let outgoing = forward::upstream_request(&forwarding, parts, body, wish.is_some());
         match self.upstream.forward(outgoing).await {
             Ok(answer) => {
                 pending.exchange.upstream_answered(answer.waited);
+                if let Some(upload) = &pending.upload {
+                    upload.answered();
+                }
                 self.relay(answer, wish, forwarding.live.timeouts.tunnel, pending)
             }
-            Err(error) => match Refusal::behind(&error) {
-                Some(refusal) => self.break_off(refusal, pending),
-                None => failed(&error, pending),
-            },
+            Err(error) => failed(&error, pending),
         }
-    }
-
-    /// A body that broke the rules after its head had been sent on: the upstream's connection has been cut.
-    fn break_off(&self, refusal: Refusal, mut pending: Pending) -> Response<Body> {
-        let own = refuse(refusal, &mut pending.exchange, &self.observer.metrics);
-        pending.own(own)
     }
 
     /// Hands an upstream's response on.
@@ -258,34 +278,33 @@ impl Gateway {
 }
 
 /// A malformed request: counted, and its connection closed.
-fn refuse(refusal: Refusal, exchange: &mut Exchange, metrics: &Metrics) -> Own {
-    metrics.request.refused(refusal.0);
+fn refuse(reason: RefusalLabel, exchange: &mut Exchange, metrics: &Metrics) -> Own {
+    metrics.request.refused(reason);
     exchange.route(RouteLabel::Refuse);
-    exchange.verdict(refusal.0.label());
-    respond::refusal(refusal)
+    exchange.verdict(reason.label());
+    respond::refusal(reason)
 }
 
 /// An upstream's failure as the client sees it: a status and a fixed text.
 fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
     let request_id = pending.request_id.to_str().unwrap_or_default();
     let cause = error as &dyn std::error::Error;
-    match error.label() {
-        Some(kind) => {
-            tracing::warn!(request_id, error = cause, "no response from the upstream");
-            pending.exchange.upstream_failed(kind);
-            pending.exchange.verdict(kind.label());
-        }
-        None => {
-            tracing::debug!(request_id, error = cause, "the client broke off");
-            pending.exchange.broken_off(AbortLabel::Client);
-        }
+    if let Some(kind) = error.label() {
+        tracing::warn!(request_id, error = cause, "no response from the upstream");
+        pending.exchange.upstream_failed(kind);
+        pending.exchange.verdict(kind.label());
+    }
+    if let ForwardError::Upload(breach) = error {
+        tracing::debug!(request_id, error = cause, "not a whole request");
+        breach::account(*breach, true, &mut pending.exchange);
+        pending.close();
     }
     pending.own(respond::status(error.status()))
 }
 
-fn head_of<B>(request: &Request<B>, client: &Client) -> Head {
+fn head_of<B>(request: &Request<B>, client: &Client, caller: &Caller) -> Head {
     Head {
-        client: client.address,
+        client: caller.address,
         listener: client.listener,
         tls: client.tls,
         method: MethodLabel::of(request.method()),

@@ -1,7 +1,7 @@
 //! What no well-formed request has, whatever the version of HTTP: the rules as a table.
 //!
 //! How an HTTP/1 head is written is checked where its bytes are still to be seen, in `edge::http1::head`; how an HTTP/2
-//! one is, by the HTTP library.
+//! one is, by the HTTP library and in [`http2_head`](super::http2_head).
 
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, Method, Uri};

@@ -1,11 +1,11 @@
 //! One line per exchange, as text or JSON, built only when wanted and written by another thread.
 
 use std::fmt::{Display, Write};
-use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use serde::Serialize;
 
+use super::address::Address;
 use super::sink::Sink;
 use crate::config::LogFormat;
 
@@ -18,8 +18,8 @@ pub struct Record<'a> {
     pub kind: &'static str,
     /// Sent to the upstream as `X-Request-Id`.
     pub request_id: &'a str,
-    /// The other end of the connection.
-    pub client: SocketAddr,
+    /// Who asked: the other end of the connection, or whom a load balancer or trusted proxy named.
+    pub client: Address,
     /// `https` or `http`.
     pub listener: &'static str,
     /// Closed list; anything unusual is `other`.

@@ -2,7 +2,6 @@
 //! that a client that hangs up is counted too.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,9 +9,10 @@ use std::time::{Duration, Instant, SystemTime};
 use http::StatusCode;
 
 use super::access_log::{AccessLog, Record, rfc3339};
+use super::address::Address;
 use super::labels::{
-    AbortLabel, Label, ListenerLabel, MethodLabel, ProtocolLabel, RouteLabel, StatusLabel,
-    TunnelEndLabel, UpstreamErrorLabel,
+    AbortLabel, Label, ListenerLabel, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel,
+    StatusLabel, TunnelEndLabel, UpstreamErrorLabel,
 };
 use super::metrics::Metrics;
 
@@ -28,8 +28,8 @@ pub struct Observer {
 /// What is known of a request when its head has been read.
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
-    /// The other end of the connection.
-    pub client: SocketAddr,
+    /// See [`Record::client`].
+    pub client: Address,
     /// Where it came in.
     pub listener: ListenerLabel,
     /// Version of TLS, if any.
@@ -132,6 +132,12 @@ impl Exchange {
     /// `ok`, or why not.
     pub fn verdict(&mut self, verdict: &'static str) {
         self.verdict = Some(verdict);
+    }
+
+    /// Refused, or ended, for something that the client did.
+    pub fn refused(&mut self, reason: RefusalLabel) {
+        self.observer.metrics.request.refused(reason);
+        self.verdict(reason.label());
     }
 
     /// The status that is about to be sent.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use thiserror::Error;
 
+use super::upload::Breach;
 use crate::observe::labels::UpstreamErrorLabel;
 
 /// A request that got no response head. `Display` says what this layer knows; the cause is in `source()`.
@@ -44,14 +45,14 @@ pub enum ForwardError {
     /// Success instead of 101, which over HTTP/2 would look like a tunnel.
     #[error("the upstream answers the handshake of a WebSocket with {0}")]
     NotSwitched(StatusCode),
-    /// The client broke off while its body was being sent.
-    #[error("the client broke off its request")]
-    ClientBody(#[source] hyper::Error),
+    /// The client's upload ended before its end.
+    #[error("the request could not be sent to its end")]
+    Upload(#[source] Breach),
 }
 
 impl ForwardError {
     /// What the client sees: 503 where the backend is not there yet or any more by name, 504 where it is too slow,
-    /// 502 for everything else it does.
+    /// 502 for everything else it does; 4xx for what the client itself did.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -65,7 +66,9 @@ impl ForwardError {
             | Self::WrongAccept
             | Self::NotSwitched(_) => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout(_) | Self::ResponseTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::ClientBody(_) => StatusCode::BAD_REQUEST,
+            Self::Upload(Breach::BrokenOff | Breach::Malformed(_)) => StatusCode::BAD_REQUEST,
+            Self::Upload(Breach::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Upload(Breach::Stalled) => StatusCode::REQUEST_TIMEOUT,
         }
     }
 
@@ -83,7 +86,7 @@ impl ForwardError {
             Self::UnexpectedUpgrade | Self::WrongAccept | Self::NotSwitched(_) => {
                 UpstreamErrorLabel::UnexpectedUpgrade
             }
-            Self::ClientBody(_) => return None,
+            Self::Upload(_) => return None,
         })
     }
 

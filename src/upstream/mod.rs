@@ -3,16 +3,20 @@
 //! It knows nothing of WeChat. Each worker has an [`Upstream`] of its own, so nothing here is shared or locked.
 
 pub mod connect;
+pub mod discard;
 pub mod error;
+pub mod expectation;
 pub mod headers;
+pub mod patience;
+pub mod pause;
 pub mod pool;
 pub mod request_body;
 pub mod response_body;
 mod side;
 pub mod tunnel;
+pub mod upload;
 pub mod websocket;
 
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,8 +28,10 @@ use hyper::client::conn::TrySendError;
 use crate::config;
 use crate::observe::exchange::Observer;
 use error::ForwardError;
+use patience::answered_in;
 use pool::{Lease, Pool};
-use request_body::{RequestBody, Upload};
+use request_body::RequestBody;
+use upload::Upload;
 
 /// A worker's way to the backend.
 #[derive(Debug)]
@@ -139,33 +145,13 @@ fn failure(mut failed: TrySendError<Request<RequestBody>>, upload: Option<&Uploa
         return Attempt::Unsent(Box::new(request));
     }
     let error = failed.into_error();
-    Attempt::Failed(if upload.is_some_and(Upload::has_failed) {
-        ForwardError::ClientBody(error)
+    Attempt::Failed(if let Some(breach) = upload.and_then(Upload::breach) {
+        ForwardError::Upload(breach)
     } else if error.is_parse() {
         ForwardError::Malformed(error)
     } else {
         ForwardError::Closed(Some(error))
     })
-}
-
-/// Waits for a response head; `None` after `limit` without one. A request body that still moves restarts the limit: a
-/// long upload is not a slow answer.
-async fn answered_in<F: Future>(
-    limit: Duration,
-    sending: F,
-    upload: Option<&Upload>,
-) -> Option<F::Output> {
-    let mut sending = pin!(sending);
-    let began = Instant::now();
-    let moved_at = || upload.map_or(began, Upload::moved_at);
-    loop {
-        let deadline = moved_at() + limit;
-        match tokio::time::timeout_at(deadline.into(), sending.as_mut()).await {
-            Ok(output) => return Some(output),
-            Err(_) if moved_at() + limit > deadline => {}
-            Err(_) => return None,
-        }
-    }
 }
 
 fn is_repeatable(request: &Request<RequestBody>) -> bool {

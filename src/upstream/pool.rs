@@ -13,7 +13,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
 use super::connect::Connection;
-use super::request_body::{RequestBody, Upload};
+use super::request_body::RequestBody;
+use super::upload::Upload;
 
 /// How often connections that have been idle too long are looked for.
 const SWEEP: Duration = Duration::from_secs(1);

@@ -66,7 +66,7 @@ impl Client {
                 stream.write_all(bytes).unwrap();
                 stream.flush().unwrap();
             }
-            Self::Http2(client) => client.send(DATA, 0, STREAM, bytes),
+            Self::Http2(client) => client.put(DATA, 0, STREAM, bytes),
         }
     }
 
@@ -78,7 +78,7 @@ impl Client {
                 stream.flush().unwrap();
                 stream.sock.shutdown(Shutdown::Write).unwrap();
             }
-            Self::Http2(client) => client.send(DATA, END_STREAM, STREAM, b""),
+            Self::Http2(client) => client.put(DATA, END_STREAM, STREAM, b""),
         }
     }
 
@@ -88,7 +88,7 @@ impl Client {
             // Without TLS's goodbye.
             Self::Http1(stream) => drop(stream),
             Self::Http2(mut client) => {
-                client.send(RST_STREAM, 0, STREAM, &CANCEL.to_be_bytes());
+                client.put(RST_STREAM, 0, STREAM, &CANCEL.to_be_bytes());
                 // Anything after it shows that the connection goes on.
                 client.get(5, "/after");
                 client.skip_to(|frame| frame.stream == 5 && frame.flags & END_STREAM != 0);

@@ -34,7 +34,7 @@ pub fn send_head<S: Stream>(client: &mut Http2<S>, stream: u32, fields: &[(&str,
             block.extend(text.as_bytes());
         }
     }
-    client.send(HEADERS, END_HEADERS, stream, &block);
+    client.put(HEADERS, END_HEADERS, stream, &block);
 }
 
 /// Asks for a WebSocket. The server's settings have been read.
@@ -313,7 +313,7 @@ fn bytes_behind_a_connect_wait_for_the_upstream_s_101() {
     let gate = Gate::start(&format!("workers: 1\n{}", upstream.yaml()));
     let mut client = settled(&gate);
     connect(&mut client, 3, &[]);
-    client.send(DATA, 0, 3, b"early");
+    client.put(DATA, 0, 3, b"early");
     upstream.wait_for(2);
     // Answered behind those bytes, by the one worker that there is.
     client.get(5, "/other");
@@ -344,9 +344,9 @@ fn a_client_that_leaves_before_the_101_takes_the_upstream_s_connection_with_it()
     let gate = Gate::start(&upstream.yaml());
     let mut client = settled(&gate);
     connect(&mut client, 3, &[]);
-    client.send(DATA, 0, 3, b"never read");
+    client.put(DATA, 0, 3, b"never read");
     upstream.wait_for(2);
-    client.send(RST_STREAM, 0, 3, &8_u32.to_be_bytes());
+    client.put(RST_STREAM, 0, 3, &8_u32.to_be_bytes());
     assert_eq!(receiver.recv_timeout(SOON).unwrap(), 0);
     gate.wait_for_metric("wxgate_aborted_requests_total{side=\"client\"}", 1.0);
     // The connection goes on.

@@ -5,18 +5,23 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
 
 use crate::observe::labels::RefusalLabel;
 
 /// Shared by both ends. The library wants its input and output to be `Send`, so this is too.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Notes {
     /// The head that was refused, by how many came before it. It is the last one.
     refused: OnceLock<(u64, RefusalLabel)>,
     /// Requests answered to the end.
     answered: AtomicU64,
+    /// When the last one was, in nanoseconds since `began`.
+    answered_at: AtomicU64,
+    began: Instant,
     switch: Mutex<Switch>,
 }
 
@@ -33,6 +38,18 @@ enum Switch {
 }
 
 impl Notes {
+    /// Of a connection that begins now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            refused: OnceLock::new(),
+            answered: AtomicU64::new(0),
+            answered_at: AtomicU64::new(0),
+            began: Instant::now(),
+            switch: Mutex::default(),
+        }
+    }
+
     /// The head behind `before` others is refused.
     pub fn refuse(&self, before: u64, reason: RefusalLabel) {
         // Nothing is read after the first refusal.
@@ -46,10 +63,21 @@ impl Notes {
         (*refused == before).then_some(*reason)
     }
 
-    /// How many requests have been answered to the end.
+    /// Since when there is nothing to answer, if all of `heads` requests have been answered.
     #[must_use]
-    pub fn answered(&self) -> u64 {
-        self.answered.load(Ordering::Relaxed)
+    pub fn idle_since(&self, heads: u64) -> Option<Instant> {
+        if self.answered.load(Ordering::Relaxed) < heads {
+            return None;
+        }
+        let nanoseconds = self.answered_at.load(Ordering::Relaxed);
+        Some(self.began + Duration::from_nanos(nanoseconds))
+    }
+
+    fn answered(&self) {
+        let nanoseconds = self.began.elapsed().as_nanos();
+        let nanoseconds = u64::try_from(nanoseconds).unwrap_or(u64::MAX);
+        self.answered_at.store(nanoseconds, Ordering::Relaxed);
+        self.answered.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The request behind `before` others asks for a WebSocket. None asks before the one before it is answered.
@@ -91,6 +119,12 @@ impl Notes {
     }
 }
 
+impl Default for Notes {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// A response body that notes its end, however it comes.
 #[derive(Debug)]
 pub struct Answer<B> {
@@ -107,7 +141,7 @@ impl<B> Answer<B> {
 
 impl<B> Drop for Answer<B> {
     fn drop(&mut self) {
-        self.notes.answered.fetch_add(1, Ordering::Relaxed);
+        self.notes.answered();
     }
 }
 

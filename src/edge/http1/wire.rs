@@ -14,13 +14,14 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use super::deadline::Deadline;
 use super::head::{self, Limits};
 use super::linger::Linger;
 use super::notes::Notes;
 use super::stream::{Place, Stream};
-use crate::gateway::refusal::Refusal;
+use crate::config::Live;
 use crate::observe::labels::RefusalLabel;
 
 /// Stands in for a head that is refused.
@@ -41,6 +42,23 @@ pub struct Rules {
     pub idle: Duration,
 }
 
+impl Rules {
+    /// As configured.
+    #[must_use]
+    pub fn of(live: &Live) -> Self {
+        let (limits, timeouts) = (&live.limits, &live.timeouts);
+        Self {
+            limits: Limits {
+                target: limits.request_target,
+                head: limits.request_head,
+                fields: limits.request_fields,
+            },
+            head: timeouts.request_head,
+            idle: timeouts.idle,
+        }
+    }
+}
+
 /// A connection that is read strictly.
 #[derive(Debug)]
 pub struct Wire<I> {
@@ -52,15 +70,10 @@ pub struct Wire<I> {
     held: BytesMut,
     /// How many of them may be handed on.
     released: usize,
-    deadline: Deadline<Waiting>,
+    /// When the head that is not whole yet began.
+    head_began: Option<Instant>,
+    deadline: Deadline,
     linger: Linger,
-}
-
-/// What a deadline is for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Waiting {
-    Head,
-    Idle,
 }
 
 impl<I> Wire<I> {
@@ -74,7 +87,8 @@ impl<I> Wire<I> {
             stream: Stream::new(rules.limits),
             held: BytesMut::new(),
             released: 0,
-            deadline: Deadline::none(),
+            head_began: None,
+            deadline: Deadline::default(),
             linger: Linger::default(),
         }
     }
@@ -84,11 +98,12 @@ impl<I> Wire<I> {
         let heads = self.stream.heads();
         let passed = self.stream.follow(bytes);
         if self.stream.heads() > heads {
-            self.deadline.clear();
+            self.head_began = None;
         }
         match self.stream.place() {
+            // The request for a WebSocket is the last of those that just passed.
             Place::Undecided if self.stream.heads() > heads => {
-                self.notes.ask(heads);
+                self.notes.ask(self.stream.heads() - 1);
             }
             Place::Refused(reason) => self.notes.refuse(self.stream.heads(), *reason),
             _ => {}
@@ -120,22 +135,21 @@ impl<I> Wire<I> {
         self.released -= length;
     }
 
-    /// Waits on the clock that runs, if one does. `true` when something has to be done about it.
+    /// Waits on the clock that runs, if one does. A head that is late is refused, a connection without one just ends.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if !matches!(self.stream.place(), Place::Head) {
             return Poll::Pending;
         }
+        let now = Instant::now();
         let heads = self.stream.heads();
         let has_begun = self.held.len() > head::leading(&self.held);
-        let (waiting, limit) = if has_begun || heads == 0 {
-            (Waiting::Head, self.rules.head)
-        } else if self.notes.answered() == heads {
-            (Waiting::Idle, self.rules.idle)
+        let deadline = if has_begun || heads == 0 {
+            *self.head_began.get_or_insert(now) + self.rules.head
         } else {
-            // The library looks whether the client is still there while it is being answered.
-            return Poll::Pending;
+            // The library also reads while a request is being answered, to see whether its client is still there.
+            self.notes.idle_since(heads).unwrap_or(now) + self.rules.idle
         };
-        ready!(self.deadline.poll(waiting, limit, context));
+        ready!(self.deadline.poll(deadline, context));
         if has_begun {
             self.stream.refuse(RefusalLabel::HeadTimeout);
             self.notes.refuse(heads, RefusalLabel::HeadTimeout);
@@ -205,7 +219,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
             }
             match this.stream.place() {
                 Place::Refused(_) => return Poll::Pending,
-                Place::Broken(reason) => return Poll::Ready(Err(Refusal(*reason).into())),
+                Place::Broken(reason) => return Poll::Ready(Err((*reason).into())),
                 Place::Undecided => {
                     if !ready!(this.poll_undecided(context))? {
                         return Poll::Ready(Ok(()));
