@@ -145,19 +145,7 @@ impl Gateway {
         exchange: &mut Exchange,
     ) -> Option<Own> {
         let metrics = &self.observer.metrics;
-        let subject = Subject {
-            method: request.method(),
-            uri: request.uri(),
-            headers: request.headers(),
-            protocol: request.extensions().get(),
-            host,
-        };
-        let form = match request.version() {
-            Version::HTTP_2 => http2_head::check(request, &snapshot.live.limits),
-            // The head of HTTP/1 was looked at before it was parsed.
-            _ => Ok(()),
-        };
-        if let Err(reason) = form.and_then(|()| hygiene::check(subject)) {
+        if let Err(reason) = check_form(snapshot, host, request) {
             return Some(refuse(reason, exchange, metrics));
         }
         let route = route::route(snapshot, caller, host, request);
@@ -275,6 +263,25 @@ impl Gateway {
         self.tunnels.open(wish, upstream, lease, silence, tunnel);
         response
     }
+}
+
+/// Whether a head is one that a well-formed request may have, by the rules of its version and by those of all.
+fn check_form<B>(
+    snapshot: &Snapshot,
+    host: &Host,
+    request: &Request<B>,
+) -> Result<(), RefusalLabel> {
+    if request.version() == Version::HTTP_2 {
+        // The head of HTTP/1 was looked at before it was parsed.
+        http2_head::check(request, &snapshot.live.limits)?;
+    }
+    hygiene::check(Subject {
+        method: request.method(),
+        uri: request.uri(),
+        headers: request.headers(),
+        protocol: request.extensions().get(),
+        host,
+    })
 }
 
 /// A malformed request: counted, and its connection closed.
