@@ -5,6 +5,7 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod chain;
 pub mod exchange;
 pub mod labels;
 pub mod log;
