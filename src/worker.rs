@@ -12,7 +12,6 @@ use hyper::body::Incoming;
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
-use crate::config;
 use crate::edge::connection::Connections;
 use crate::edge::handshake::Handshakes;
 use crate::edge::{Handler, listener};
@@ -24,6 +23,7 @@ use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::Observer;
 use crate::observe::labels::ListenerLabel;
 use crate::upstream::Upstream;
+use crate::upstream::connect::Connector;
 use crate::upstream::tunnel::Tunnels;
 
 /// What all workers have in common.
@@ -36,7 +36,7 @@ pub struct Shared {
     /// The current live settings.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Where the backend is.
-    pub upstream: config::Upstream,
+    pub upstream: Connector,
     /// Metrics and access log.
     pub observer: Arc<Observer>,
     /// When to stop.

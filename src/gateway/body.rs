@@ -7,8 +7,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use crate::observe::chain::Chain;
 use crate::observe::exchange::Exchange;
-use crate::observe::labels::{AbortLabel, UpstreamErrorLabel};
+use crate::observe::labels::AbortLabel;
+use crate::upstream::error::BodyError;
 use crate::upstream::request_body::Upload;
 use crate::upstream::response_body::ResponseBody;
 
@@ -56,7 +58,7 @@ impl Body {
     }
 
     /// A client that leaves in the middle of its upload takes the upstream's connection down with it.
-    fn broken_off(&mut self, error: &hyper::Error) {
+    fn broken_off(&mut self, error: &BodyError) {
         if self
             .upload
             .as_ref()
@@ -64,9 +66,9 @@ impl Body {
         {
             return self.exchange.broken_off(AbortLabel::Client);
         }
-        let error = error as &dyn std::error::Error;
-        tracing::warn!(error, "the upstream broke off a response");
-        self.exchange.upstream_failed(UpstreamErrorLabel::Truncated);
+        self.exchange.upstream_failed(error.label());
+        let error = Chain(error);
+        tracing::warn!(%error, "the upstream broke off a response");
         self.exchange.broken_off(AbortLabel::Upstream);
     }
 
@@ -80,12 +82,12 @@ impl Body {
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let frame = match &mut this.content {
             Content::Own(bytes) if bytes.is_empty() => None,

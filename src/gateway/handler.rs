@@ -20,18 +20,20 @@ use super::route::{self, Route};
 use super::snapshot::Snapshot;
 use super::{hygiene, verification};
 use crate::lifecycle::drain::Drain;
+use crate::observe::chain::Chain;
 use crate::observe::exchange::{Exchange, Head, LogFields, Observer};
 use crate::observe::labels::{
     AbortLabel, Label, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel,
 };
 use crate::observe::metrics::Metrics;
 use crate::observe::redact::{self, Show};
+use crate::upstream::Upstream;
 use crate::upstream::error::ForwardError;
+use crate::upstream::exchange::Answer;
 use crate::upstream::headers;
 use crate::upstream::request_body::{RequestBody, Upload};
 use crate::upstream::response_body::ResponseBody;
 use crate::upstream::tunnel::{self, Tunnels};
-use crate::upstream::{Answer, Upstream};
 
 /// Longest `User-Agent` that is logged, in characters.
 const LONGEST_USER_AGENT: usize = 128;
@@ -189,13 +191,13 @@ impl Gateway {
             return failed(&ForwardError::Coding, pending);
         }
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let (mut parts, incoming) = response.into_parts();
+            let (mut parts, payload) = response.into_parts();
             headers::edit_response(&mut parts.headers, false);
             // The version that the client gets is its own connection's, not the upstream's.
             parts.version = Version::HTTP_11;
             return pending.upstream(Response::from_parts(
                 parts,
-                ResponseBody::new(incoming, lease),
+                ResponseBody::new(payload, lease, self.upstream.body_timeout()),
             ));
         }
         let Some(client) = upgrade.filter(|_| headers::names_websocket(response.headers())) else {
@@ -219,15 +221,15 @@ fn refuse(reason: RefusalLabel, exchange: &mut Exchange, metrics: &Metrics) -> O
 /// An upstream's failure as the client sees it: a status and a fixed text.
 fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
     let request_id = pending.request_id.to_str().unwrap_or_default();
-    let cause = error as &dyn std::error::Error;
+    let cause = Chain(error);
     match error.label() {
         Some(kind) => {
-            tracing::warn!(request_id, error = cause, "no response from the upstream");
+            tracing::warn!(request_id, error = %cause, "no response from the upstream");
             pending.exchange.upstream_failed(kind);
             pending.exchange.verdict(kind.label());
         }
         None => {
-            tracing::debug!(request_id, error = cause, "the client broke off");
+            tracing::debug!(request_id, error = %cause, "the client broke off");
             pending.exchange.broken_off(AbortLabel::Client);
         }
     }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncWriteExt, copy_bidirectional_with_sizes};
 use tokio_util::task::TaskTracker;
 
 use super::headers;
-use super::pool::Lease;
+use super::lease::Lease;
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::Observer;
 
