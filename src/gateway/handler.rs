@@ -21,18 +21,20 @@ use super::route::{self, Route};
 use super::snapshot::Snapshot;
 use super::{breach, http2_head, intake, verification};
 use crate::lifecycle::drain::Drain;
+use crate::observe::chain::Chain;
 use crate::observe::exchange::{Exchange, Head, LogFields, Observer};
 use crate::observe::labels::{Label, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel};
 use crate::observe::metrics::Metrics;
 use crate::observe::redact::{self, Show};
+use crate::upstream::Upstream;
 use crate::upstream::error::ForwardError;
+use crate::upstream::exchange::Answer;
 use crate::upstream::headers;
 use crate::upstream::request_body::RequestBody;
 use crate::upstream::response_body::ResponseBody;
 use crate::upstream::tunnel::Tunnels;
 use crate::upstream::upload::Breach;
 use crate::upstream::websocket::{self, Wish};
-use crate::upstream::{Answer, Upstream};
 
 /// Longest `User-Agent` that is logged, in characters.
 const LONGEST_USER_AGENT: usize = 128;
@@ -260,13 +262,13 @@ impl Gateway {
             Err(error) => return failed(&error, pending),
         };
         let Some(wish) = wish else {
-            let (mut parts, incoming) = response.into_parts();
+            let (mut parts, payload) = response.into_parts();
             headers::edit_response(&mut parts.headers, false);
             // The version that the client gets is its own connection's, not the upstream's.
             parts.version = Version::HTTP_11;
             return pending.upstream(Response::from_parts(
                 parts,
-                ResponseBody::new(incoming, lease),
+                ResponseBody::new(payload, lease, self.upstream.body_timeout()),
             ));
         };
         let upstream = hyper::upgrade::on(&mut response);
@@ -288,14 +290,15 @@ fn refuse(reason: RefusalLabel, exchange: &mut Exchange, metrics: &Metrics) -> O
 /// An upstream's failure as the client sees it: a status and a fixed text.
 fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
     let request_id = pending.request_id.to_str().unwrap_or_default();
-    let cause = error as &dyn std::error::Error;
+    let cause = Chain(error);
     if let Some(kind) = error.label() {
-        tracing::warn!(request_id, error = cause, "no response from the upstream");
+        tracing::warn!(request_id, error = %cause, "no response from the upstream");
         pending.exchange.upstream_failed(kind);
         pending.exchange.verdict(kind.label());
+    } else {
+        tracing::debug!(request_id, error = %cause, "not a whole request");
     }
     if let ForwardError::Upload(breach) = error {
-        tracing::debug!(request_id, error = cause, "not a whole request");
         breach::account(*breach, true, &mut pending.exchange);
         pending.close();
     }

@@ -196,13 +196,24 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes trailers fit to pass in either direction: what a head may not have, a trailer may not bring in after it.
+/// Makes a request's trailers fit to pass: what a head may not have, a trailer may not bring in after it.
 #[must_use]
 pub fn edit_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
-            strip_hop_by_hop(&mut trailers);
             drop_underscores(&mut trailers);
+            edit_response_trailers(Frame::trailers(trailers))
+        }
+        Err(frame) => frame,
+    }
+}
+
+/// The same for a response's, whose names may have a `_` as those in its head may: gRPC's metadata do.
+#[must_use]
+pub fn edit_response_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            strip_hop_by_hop(&mut trailers);
             drop_proofs(&mut trailers);
             for name in ESSENTIAL.iter().chain(&FORWARDING) {
                 trailers.remove(name);

@@ -132,6 +132,13 @@ impl Upload {
         }
     }
 
+    /// Asks a client for its body that waits to be asked, because nobody else will.
+    pub fn ask(&self) {
+        if self.state.get() == State::Unasked {
+            self.state.set(State::Moving);
+        }
+    }
+
     /// There is a response: a client that was not asked for its body will not be any more.
     pub fn answered(&self) {
         if self.state.get() == State::Unasked {
