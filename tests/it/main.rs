@@ -37,6 +37,7 @@ mod observability;
 mod partners;
 mod pool;
 mod prometheus;
+mod proxy_protocol;
 mod recorder;
 mod resilience;
 mod rotation;
