@@ -75,6 +75,15 @@ pub fn tcp_from(source: &str, address: SocketAddr) -> TcpStream {
     stream
 }
 
+/// True once the other side has closed, whether or not it read everything before.
+pub fn is_closed(stream: &mut TcpStream) -> bool {
+    match stream.read(&mut [0; 64]) {
+        Ok(0) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        Ok(_) => false,
+    }
+}
+
 /// A TLS connection to a gate's https listener, with these ALPN protocols.
 pub fn tls(gate: &Gate, alpn: &[&str]) -> StreamOwned<ClientConnection, TcpStream> {
     tls_to(gate.https, &gate.ca(), alpn)

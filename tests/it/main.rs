@@ -14,15 +14,18 @@
     reason = "a failed expectation is how a test fails, a table may be long, and what chance chose is shown"
 )]
 
+mod allow;
 mod architecture;
 mod backends;
 mod bad_input;
 mod banned;
 mod blame;
 mod client;
+mod client_certificates;
 mod clients;
 mod commands;
 mod configuration;
+mod connection_caps;
 mod console;
 mod consoles;
 mod drain;
@@ -49,6 +52,7 @@ mod startup;
 mod streaming;
 mod tls;
 mod trailers;
+mod trusted_proxies;
 mod upstream_down;
 mod upstream_errors;
 mod verification;

@@ -1,6 +1,6 @@
 //! The PROXY protocol: who may name its client, and that nothing of what follows is lost or taken for it.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use proxy_header::{ProxiedAddress, ProxyHeader, Tlv};
 use rustls::{ClientConnection, StreamOwned};
 
-use crate::client::{self, Answer, curl, curl_url, exchange, read_answer, tcp, tcp_from};
+use crate::client::{
+    self, Answer, curl, curl_url, exchange, is_closed, read_answer, tcp, tcp_from,
+};
 use crate::gate::{Gate, SOON};
 use crate::recorder::Recorder;
 
@@ -72,15 +74,6 @@ pub fn tls_after(
 
 fn series(listener: &str, reason: &str) -> String {
     format!("wxgate_connections_rejected_total{{listener=\"{listener}\",reason=\"{reason}\"}}")
-}
-
-/// True once the other side has closed, whether or not it read everything before.
-fn is_closed(stream: &mut TcpStream) -> bool {
-    match stream.read(&mut [0; 64]) {
-        Ok(0) => true,
-        Err(error) => error.kind() == ErrorKind::ConnectionReset,
-        Ok(_) => false,
-    }
 }
 
 #[test]
