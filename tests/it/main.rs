@@ -14,6 +14,7 @@
     reason = "a failed expectation is how a test fails, a table may be long, and what chance chose is shown"
 )]
 
+mod allow;
 mod architecture;
 mod backends;
 mod bad_input;
@@ -21,9 +22,11 @@ mod banned;
 mod blame;
 mod body_limits;
 mod client;
+mod client_certificates;
 mod clients;
 mod commands;
 mod configuration;
+mod connection_caps;
 mod console;
 mod consoles;
 mod drain;
@@ -41,6 +44,7 @@ mod observability;
 mod partners;
 mod pool;
 mod prometheus;
+mod proxy_protocol;
 mod recorder;
 mod resilience;
 mod rotation;
@@ -54,6 +58,7 @@ mod startup;
 mod streaming;
 mod tls;
 mod trailers;
+mod trusted_proxies;
 mod tunnels;
 mod upstream_down;
 mod upstream_errors;
