@@ -59,7 +59,7 @@ impl Body {
     /// An upload that ends before its end takes the upstream's connection down with it.
     fn broken_off(&mut self, error: &hyper::Error) {
         if let Some(breach) = self.upload.as_ref().and_then(|upload| upload.breach()) {
-            return breach::account(breach, false, &mut self.exchange);
+            return breach::account(breach, &mut self.exchange);
         }
         let error = error as &dyn std::error::Error;
         tracing::warn!(error, "the upstream broke off a response");

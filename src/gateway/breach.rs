@@ -4,15 +4,13 @@ use crate::observe::exchange::Exchange;
 use crate::observe::labels::{AbortLabel, RefusalLabel};
 use crate::upstream::upload::Breach;
 
-/// Accounts for `breach`. With `is_answered` the client gets a whole response all the same.
-pub fn account(breach: Breach, is_answered: bool, exchange: &mut Exchange) {
+/// Accounts for `breach`. A refusal for its size ends an exchange in order, if there is still a status to be sent; a
+/// client that has stopped has left it, whatever is sent.
+pub fn account(breach: Breach, exchange: &mut Exchange) {
     match breach {
         Breach::BrokenOff => {}
-        Breach::TooLarge => exchange.refused(RefusalLabel::BodyTooLarge),
+        Breach::TooLarge => return exchange.refused(RefusalLabel::BodyTooLarge),
         Breach::Stalled => exchange.refused(RefusalLabel::Stalled),
     }
-    // A refusal for its size ends an exchange in order; a client that has stopped has left it.
-    if breach != Breach::TooLarge || !is_answered {
-        exchange.broken_off(AbortLabel::Client);
-    }
+    exchange.broken_off(AbortLabel::Client);
 }

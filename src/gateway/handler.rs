@@ -198,21 +198,18 @@ impl Gateway {
             return failed(&ForwardError::Coding, pending);
         }
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let (mut parts, incoming) = response.into_parts();
-            headers::edit_response(&mut parts.headers, false);
+            let mut response = ResponseBody::of(response, lease);
+            headers::edit_response(&mut response, false);
             // The version that the client gets is its own connection's, not the upstream's.
-            parts.version = Version::HTTP_11;
-            return pending.upstream(Response::from_parts(
-                parts,
-                ResponseBody::new(incoming, lease),
-            ));
+            *response.version_mut() = Version::HTTP_11;
+            return pending.upstream(response);
         }
         let Some(client) = upgrade.filter(|_| headers::names_websocket(response.headers())) else {
             return failed(&ForwardError::UnexpectedUpgrade, pending);
         };
         self.tunnels
             .open(client, hyper::upgrade::on(&mut response), lease);
-        headers::edit_response(response.headers_mut(), true);
+        headers::edit_response(&mut response, true);
         pending.switching(response)
     }
 }
@@ -236,7 +233,7 @@ fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
     }
     if let ForwardError::Upload(breach) = error {
         tracing::debug!(request_id, error = cause, "not a whole request");
-        breach::account(*breach, true, &mut pending.exchange);
+        breach::account(*breach, &mut pending.exchange);
         pending.close();
     }
     pending.own(respond::status(error.status()))

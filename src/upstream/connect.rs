@@ -14,6 +14,8 @@ use crate::config::{self, Target};
 
 /// Largest read and write buffer towards the upstream.
 const BUFFER: usize = 64 * 1024;
+/// Most fields of a response. hyper's own limit of 100 is met by sites that set a cookie for everything.
+const FIELDS: usize = 256;
 
 /// An HTTP/1.1 connection whose input and output a task of this thread drives.
 #[derive(Debug)]
@@ -79,6 +81,7 @@ where
 {
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(BUFFER)
+        .max_headers(FIELDS)
         .handshake(TokioIo::new(io))
         .await
         .map_err(|error| ForwardError::Closed(Some(error)))?;

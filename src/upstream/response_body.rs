@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -20,15 +21,18 @@ pub struct ResponseBody {
 }
 
 impl ResponseBody {
-    /// `lease` is the connection that `incoming` comes over.
+    /// `lease` is the connection that the body of `response` comes over.
     #[must_use]
-    pub fn new(incoming: Incoming, lease: Lease) -> Self {
-        let mut body = Self {
-            incoming,
-            lease: Some(lease),
-        };
-        body.give_back_at_end(false);
-        body
+    pub fn of(response: Response<Incoming>, lease: Lease) -> Response<Self> {
+        let is_misleading = headers::announces_content_that_is_none(&response);
+        response.map(|incoming| {
+            let mut body = Self {
+                incoming,
+                lease: (!is_misleading).then_some(lease),
+            };
+            body.give_back_at_end(false);
+            body
+        })
     }
 
     /// Nobody asks for more after trailers or the last byte, so the end has to be seen when it comes.

@@ -41,6 +41,8 @@ mod pool;
 mod prometheus;
 mod recorder;
 mod resilience;
+mod response_cuts;
+mod responses;
 mod rotation;
 mod sdk_backends;
 mod secrecy;
