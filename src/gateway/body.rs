@@ -18,7 +18,8 @@ use crate::upstream::upload::Upload;
 pub struct Body {
     content: Content,
     upload: Option<Rc<Upload>>,
-    exchange: Exchange,
+    /// None if the response is only the beginning of a tunnel, which has it.
+    exchange: Option<Exchange>,
 }
 
 /// Where a response body comes from.
@@ -48,7 +49,7 @@ impl Body {
         let mut body = Self {
             content,
             upload,
-            exchange,
+            exchange: Some(exchange),
         };
         if !is_sent || body.is_end_stream() {
             body.complete();
@@ -56,19 +57,34 @@ impl Body {
         body
     }
 
+    /// Of a response after whose head other bytes follow than a body's.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            content: Content::Own(Bytes::new()),
+            upload: None,
+            exchange: None,
+        }
+    }
+
     /// An upload that ends before its end takes the upstream's connection down with it.
     fn broken_off(&mut self, error: &hyper::Error) {
+        let Some(exchange) = &mut self.exchange else {
+            return;
+        };
         if let Some(breach) = self.upload.as_ref().and_then(|upload| upload.breach()) {
-            return breach::account(breach, &mut self.exchange);
+            return breach::account(breach, exchange);
         }
         let error = error as &dyn std::error::Error;
         tracing::warn!(error, "the upstream broke off a response");
-        self.exchange.upstream_failed(UpstreamErrorLabel::Truncated);
-        self.exchange.broken_off(AbortLabel::Upstream);
+        exchange.upstream_failed(UpstreamErrorLabel::Truncated);
+        exchange.broken_off(AbortLabel::Upstream);
     }
 
     fn complete(&mut self) {
-        self.exchange.complete();
+        if let Some(exchange) = &mut self.exchange {
+            exchange.complete();
+        }
         if let Some(upload) = self.upload.take() {
             upload.discard();
         }
@@ -95,8 +111,9 @@ impl HttpBody for Body {
                 this.broken_off(error);
             }
             Some(Ok(frame)) => {
-                this.exchange
-                    .sent(frame.data_ref().map_or(0, |data| data.len() as u64));
+                if let Some(exchange) = &mut this.exchange {
+                    exchange.sent(frame.data_ref().map_or(0, |data| data.len() as u64));
+                }
                 if frame.is_trailers() || this.is_end_stream() {
                     this.complete();
                 }

@@ -9,6 +9,7 @@ use crate::upstream::upload::Breach;
 pub fn account(breach: Breach, exchange: &mut Exchange) {
     match breach {
         Breach::BrokenOff => {}
+        Breach::Malformed(reason) => return exchange.refused(reason),
         Breach::TooLarge => return exchange.refused(RefusalLabel::BodyTooLarge),
         Breach::Stalled => exchange.refused(RefusalLabel::Stalled),
     }

@@ -5,10 +5,11 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Uri, Version};
 use http_body::Body;
 
-use super::client::Client;
+use super::caller::Caller;
+use super::client::{Client, ClientCertificate};
 use super::host::Host;
 use crate::config::Live;
-use crate::upstream::headers::{self, Origin};
+use crate::upstream::headers::{self, Origin, Proof};
 use crate::upstream::request_body::RequestBody;
 
 /// What a forwarded request is edited by.
@@ -18,12 +19,21 @@ pub struct Forwarding<'a> {
     pub live: &'a Live,
     /// Host and port of the upstream.
     pub upstream: &'a HeaderValue,
-    /// Who asks.
+    /// Who is connected.
     pub client: &'a Client,
+    /// Who asks.
+    pub caller: &'a Caller,
     /// Which host is asked for.
     pub host: &'a Host,
     /// Kept or made.
     pub request_id: &'a HeaderValue,
+}
+
+fn proof(certificate: &ClientCertificate) -> Proof<'_> {
+    Proof {
+        subject: certificate.subject.as_ref(),
+        sha256: &certificate.sha256,
+    }
 }
 
 /// The same method, path, query, fields and body, over HTTP/1.1.
@@ -42,6 +52,8 @@ pub fn upstream_request(
     let upload = body.upload();
     let origin = Origin {
         client: address,
+        caller: forwarding.caller.address.ip,
+        certificate: forwarding.client.certificate.as_deref().map(proof),
         is_trusted: forwarding.live.trusted_proxies.contain(address),
         scheme: forwarding.client.scheme(),
         host,

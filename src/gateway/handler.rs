@@ -1,24 +1,25 @@
 //! The straight line that every request takes: snapshot, hygiene, route, answer, account.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use http::header::USER_AGENT;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 
 use super::body::Body;
+use super::caller::Caller;
 use super::client::Client;
 use super::forward::{self, Forwarding};
 use super::host::Host;
+use super::hygiene::{self, Subject};
 use super::pending::Pending;
 use super::request_id::RequestIds;
 use super::respond::{self, Own};
 use super::route::{self, Route};
 use super::snapshot::Snapshot;
-use super::{breach, hygiene, intake, verification};
+use super::{breach, http2_head, intake, verification};
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::{Exchange, Head, LogFields, Observer};
 use crate::observe::labels::{Label, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel};
@@ -28,8 +29,9 @@ use crate::upstream::error::ForwardError;
 use crate::upstream::headers;
 use crate::upstream::request_body::RequestBody;
 use crate::upstream::response_body::ResponseBody;
-use crate::upstream::tunnel::{self, Tunnels};
+use crate::upstream::tunnel::Tunnels;
 use crate::upstream::upload::Breach;
+use crate::upstream::websocket::{self, Wish};
 use crate::upstream::{Answer, Upstream};
 
 /// Longest `User-Agent` that is logged, in characters.
@@ -69,7 +71,9 @@ impl Gateway {
     /// Answers one request, here or through the upstream. Every failure becomes a status.
     pub async fn handle(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
         let snapshot = self.snapshot.load_full();
-        let mut exchange = Exchange::begin(Arc::clone(&self.observer), head_of(&request, &client));
+        let caller = Caller::of(&client, request.headers(), &snapshot.live.trusted_proxies);
+        let head = head_of(&request, &client, &caller);
+        let mut exchange = Exchange::begin(Arc::clone(&self.observer), head);
         let host = Host::of(&request);
         let request_id = self.request_ids.of(request.headers());
         if exchange.is_logged() {
@@ -79,11 +83,20 @@ impl Gateway {
             exchange,
             &request,
             request_id.clone(),
-            self.drain.is_draining(),
+            self.drain.is_draining() || client.is_overloaded,
         );
-        if let Some(own) =
-            self.answer_here(&snapshot, &client, &host, &request, &mut pending.exchange)
-        {
+        let here = self.answer_here(&snapshot, &caller, &host, &request, &mut pending.exchange);
+        let own = here.or_else(|| {
+            let overloaded = || {
+                refuse(
+                    RefusalLabel::Overloaded,
+                    &mut pending.exchange,
+                    &self.observer.metrics,
+                )
+            };
+            client.is_overloaded.then(overloaded)
+        });
+        if let Some(own) = own {
             (_, pending.upload) = intake::split(request, &snapshot.live, &pending.exchange);
             return pending.own(own);
         }
@@ -91,26 +104,68 @@ impl Gateway {
             live: &snapshot.live,
             upstream: self.upstream.authority(),
             client: &client,
+            caller: &caller,
             host: &host,
             request_id: &request_id,
         };
+        pending.exchange.route(RouteLabel::Forward);
         self.forward(forwarding, request, pending).await
+    }
+
+    /// Answers a request whose head never got through: counted and logged, with nothing of what it said.
+    pub fn refuse(&self, reason: RefusalLabel, client: &Client) -> Response<Body> {
+        let head = Head {
+            client: client.address.into(),
+            listener: client.listener,
+            tls: client.tls,
+            method: MethodLabel::Other,
+            protocol: ProtocolLabel::Http11,
+        };
+        let mut exchange = Exchange::begin(Arc::clone(&self.observer), head);
+        let request_id = self.request_ids.make();
+        if exchange.is_logged() {
+            exchange.log_fields(LogFields {
+                request_id: request_id.to_str().unwrap_or_default().to_owned(),
+                host: None,
+                target: "-".to_owned(),
+                user_agent: None,
+            });
+        }
+        let own = refuse(reason, &mut exchange, &self.observer.metrics);
+        Pending::unread(exchange, request_id).own(own)
     }
 
     /// Everything that needs no upstream; `None` is for the upstream.
     fn answer_here<B>(
         &self,
         snapshot: &Snapshot,
-        client: &Client,
+        caller: &Caller,
         host: &Host,
         request: &Request<B>,
         exchange: &mut Exchange,
     ) -> Option<Own> {
         let metrics = &self.observer.metrics;
-        if let Err(reason) = hygiene::check(request, host) {
+        let subject = Subject {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            protocol: request.extensions().get(),
+            host,
+        };
+        let form = match request.version() {
+            Version::HTTP_2 => http2_head::check(request, &snapshot.live.limits),
+            // The head of HTTP/1 was looked at before it was parsed.
+            _ => Ok(()),
+        };
+        if let Err(reason) = form.and_then(|()| hygiene::check(subject)) {
             return Some(refuse(reason, exchange, metrics));
         }
-        let (label, own) = match route::route(snapshot, client, host, request) {
+        let route = route::route(snapshot, caller, host, request);
+        if websocket::is_connect(request) && !matches!(route, Route::Forward) {
+            // What is answered here is no tunnel, and 200 would say that it is.
+            return Some(refuse(RefusalLabel::Connect, exchange, metrics));
+        }
+        let (label, own) = match route {
             Route::Verify(endpoint, counted, parameters) => {
                 let now = unix_seconds();
                 let own = verification::answer(
@@ -118,7 +173,7 @@ impl Gateway {
                     counted,
                     &parameters,
                     now,
-                    client,
+                    caller,
                     metrics,
                     exchange,
                 );
@@ -126,8 +181,13 @@ impl Gateway {
             }
             Route::Refuse(counted, rejection) => (
                 RouteLabel::Verify,
-                verification::refuse(counted, rejection, client, exchange),
+                verification::refuse(counted, rejection, caller, exchange),
             ),
+            Route::Forbidden(counted) => {
+                exchange.endpoint(counted.name.clone());
+                tracing::warn!(endpoint = %counted.name, client = %caller.address, "refused: not in the endpoint's allow list");
+                return Some(refuse(RefusalLabel::Address, exchange, metrics));
+            }
             Route::DomainFile(content) => (
                 RouteLabel::DomainFile,
                 respond::text(StatusCode::OK, content.clone()),
@@ -143,10 +203,7 @@ impl Gateway {
                 };
                 (RouteLabel::Redirect, own)
             }
-            Route::Forward => {
-                exchange.route(RouteLabel::Forward);
-                return None;
-            }
+            Route::Forward => return None,
         };
         exchange.route(label);
         Some(own)
@@ -158,7 +215,7 @@ impl Gateway {
         mut request: Request<Incoming>,
         mut pending: Pending,
     ) -> Response<Body> {
-        let upgrade = tunnel::wanted(&mut request);
+        let wish = Wish::of(&mut request);
         let (parts, upload) = intake::split(request, forwarding.live, &pending.exchange);
         pending.upload = upload;
         if pending
@@ -169,14 +226,14 @@ impl Gateway {
             return failed(&ForwardError::Upload(Breach::TooLarge), pending);
         }
         let body = RequestBody::streaming(pending.upload.clone());
-        let outgoing = forward::upstream_request(&forwarding, parts, body, upgrade.is_some());
+        let outgoing = forward::upstream_request(&forwarding, parts, body, wish.is_some());
         match self.upstream.forward(outgoing).await {
             Ok(answer) => {
                 pending.exchange.upstream_answered(answer.waited);
                 if let Some(upload) = &pending.upload {
                     upload.answered();
                 }
-                self.relay(answer, upgrade, pending)
+                self.relay(answer, wish, forwarding.live.timeouts.tunnel, pending)
             }
             Err(error) => failed(&error, pending),
         }
@@ -186,7 +243,8 @@ impl Gateway {
     fn relay(
         &self,
         answer: Answer,
-        upgrade: Option<OnUpgrade>,
+        wish: Option<Wish>,
+        silence: Duration,
         pending: Pending,
     ) -> Response<Body> {
         let Answer {
@@ -197,20 +255,22 @@ impl Gateway {
         if !headers::is_chunked_or_plain(response.headers()) {
             return failed(&ForwardError::Coding, pending);
         }
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let wish = match Wish::granted(wish, &response) {
+            Ok(wish) => wish,
+            Err(error) => return failed(&error, pending),
+        };
+        let Some(wish) = wish else {
             let mut response = ResponseBody::of(response, lease);
             headers::edit_response(&mut response, false);
             // The version that the client gets is its own connection's, not the upstream's.
             *response.version_mut() = Version::HTTP_11;
             return pending.upstream(response);
-        }
-        let Some(client) = upgrade.filter(|_| headers::names_websocket(response.headers())) else {
-            return failed(&ForwardError::UnexpectedUpgrade, pending);
         };
-        self.tunnels
-            .open(client, hyper::upgrade::on(&mut response), lease);
-        headers::edit_response(&mut response, true);
-        pending.switching(response)
+        let upstream = hyper::upgrade::on(&mut response);
+        wish.edit(&mut response);
+        let (response, tunnel) = pending.switching(response);
+        self.tunnels.open(wish, upstream, lease, silence, tunnel);
+        response
     }
 }
 
@@ -219,7 +279,7 @@ fn refuse(reason: RefusalLabel, exchange: &mut Exchange, metrics: &Metrics) -> O
     metrics.request.refused(reason);
     exchange.route(RouteLabel::Refuse);
     exchange.verdict(reason.label());
-    respond::malformed()
+    respond::refusal(reason)
 }
 
 /// An upstream's failure as the client sees it: a status and a fixed text.
@@ -239,9 +299,9 @@ fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
     pending.own(respond::status(error.status()))
 }
 
-fn head_of<B>(request: &Request<B>, client: &Client) -> Head {
+fn head_of<B>(request: &Request<B>, client: &Client, caller: &Caller) -> Head {
     Head {
-        client: client.address,
+        client: caller.address,
         listener: client.listener,
         tls: client.tls,
         method: MethodLabel::of(request.method()),

@@ -4,10 +4,12 @@
 
 pub mod body;
 pub mod breach;
+pub mod caller;
 pub mod client;
 pub mod forward;
 pub mod handler;
 pub mod host;
+pub mod http2_head;
 pub mod hygiene;
 pub mod intake;
 pub mod pending;

@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::body::{Body, Content};
 use super::respond::Own;
 use crate::observe::exchange::Exchange;
+use crate::observe::tunnel::Tunnel;
 use crate::upstream::response_body::ResponseBody;
 use crate::upstream::upload::Upload;
 
@@ -23,18 +23,18 @@ pub struct Pending {
     pub upload: Option<Rc<Upload>>,
     is_head: bool,
     is_http1: bool,
-    /// During a drain the client should come back over a new connection, to somebody else.
+    /// During a drain or an overload the client should come back over a new connection.
     asks_to_close: bool,
 }
 
 impl Pending {
-    /// Nothing of the response is known yet.
+    /// Nothing of the response is known yet. With `is_last` the connection takes no further request.
     #[must_use]
     pub fn new<B>(
         exchange: Exchange,
         request: &Request<B>,
         request_id: HeaderValue,
-        is_draining: bool,
+        is_last: bool,
     ) -> Self {
         Self {
             exchange,
@@ -42,7 +42,20 @@ impl Pending {
             upload: None,
             is_head: *request.method() == Method::HEAD,
             is_http1: request.version() != Version::HTTP_2,
-            asks_to_close: is_draining,
+            asks_to_close: is_last,
+        }
+    }
+
+    /// Nothing of the request can be read; its connection closes.
+    #[must_use]
+    pub fn unread(exchange: Exchange, request_id: HeaderValue) -> Self {
+        Self {
+            exchange,
+            request_id,
+            upload: None,
+            is_head: false,
+            is_http1: true,
+            asks_to_close: true,
         }
     }
 
@@ -63,11 +76,11 @@ impl Pending {
         self.finish(response.map(Content::Upstream))
     }
 
-    /// The connection becomes a tunnel.
+    /// The connection or the stream becomes a tunnel, which from now on counts and logs itself.
     #[must_use]
-    pub fn switching<C>(mut self, response: Response<C>) -> Response<Body> {
-        self.exchange.status(StatusCode::SWITCHING_PROTOCOLS);
-        response.map(|_| Body::new(Content::Own(Bytes::new()), false, self.exchange, None))
+    pub fn switching<C>(mut self, response: Response<C>) -> (Response<Body>, Tunnel) {
+        self.exchange.status(response.status());
+        (response.map(|_| Body::none()), Tunnel::begin(self.exchange))
     }
 
     fn finish(mut self, response: Response<Content>) -> Response<Body> {

@@ -39,6 +39,12 @@ pub enum ForwardError {
     /// 101 without having been asked, or for something else.
     #[error("the upstream switched protocols without being asked")]
     UnexpectedUpgrade,
+    /// 101 to a handshake that it has not read.
+    #[error("the upstream's Sec-WebSocket-Accept does not answer the key that it was sent")]
+    WrongAccept,
+    /// Success instead of 101, which over HTTP/2 would look like a tunnel.
+    #[error("the upstream answers the handshake of a WebSocket with {0}")]
+    NotSwitched(StatusCode),
     /// The client's upload ended before its end.
     #[error("the request could not be sent to its end")]
     Upload(#[source] Breach),
@@ -56,9 +62,11 @@ impl ForwardError {
             | Self::Closed(_)
             | Self::Malformed(_)
             | Self::Coding
-            | Self::UnexpectedUpgrade => StatusCode::BAD_GATEWAY,
+            | Self::UnexpectedUpgrade
+            | Self::WrongAccept
+            | Self::NotSwitched(_) => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout(_) | Self::ResponseTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Upload(Breach::BrokenOff) => StatusCode::BAD_REQUEST,
+            Self::Upload(Breach::BrokenOff | Breach::Malformed(_)) => StatusCode::BAD_REQUEST,
             Self::Upload(Breach::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Upload(Breach::Stalled) => StatusCode::REQUEST_TIMEOUT,
         }
@@ -75,7 +83,9 @@ impl ForwardError {
             Self::Closed(_) => UpstreamErrorLabel::Closed,
             Self::ResponseTimeout(_) => UpstreamErrorLabel::ResponseTimeout,
             Self::Malformed(_) | Self::Coding => UpstreamErrorLabel::Malformed,
-            Self::UnexpectedUpgrade => UpstreamErrorLabel::UnexpectedUpgrade,
+            Self::UnexpectedUpgrade | Self::WrongAccept | Self::NotSwitched(_) => {
+                UpstreamErrorLabel::UnexpectedUpgrade
+            }
             Self::Upload(_) => return None,
         })
     }

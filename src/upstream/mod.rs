@@ -12,8 +12,10 @@ pub mod pause;
 pub mod pool;
 pub mod request_body;
 pub mod response_body;
+mod side;
 pub mod tunnel;
 pub mod upload;
+pub mod websocket;
 
 use std::rc::Rc;
 use std::sync::Arc;

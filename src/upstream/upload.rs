@@ -19,6 +19,7 @@ use super::discard::{self, Manner};
 use super::expectation::Expectation;
 use super::headers;
 use super::pause::Pause;
+use crate::observe::labels::RefusalLabel;
 
 /// What a client may send.
 #[derive(Clone, Copy, Debug)]
@@ -34,9 +35,12 @@ pub struct Terms {
 /// How a client's upload ended before its end. The upstream never sees it as a complete request.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum Breach {
-    /// The client hung up, or sent what is no body.
+    /// The client hung up.
     #[error("the client broke off its upload")]
     BrokenOff,
+    /// It is not framed as a body has to be.
+    #[error("the client's upload is malformed")]
+    Malformed(#[source] RefusalLabel),
     /// More came than the limit for its path.
     #[error("the client's upload is larger than allowed")]
     TooLarge,
@@ -207,7 +211,9 @@ impl Upload {
             Some(Err(error)) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::debug!(error, "an upload broke off");
-                return Some(Err(self.break_off(Breach::BrokenOff)));
+                let breach =
+                    RefusalLabel::behind(error).map_or(Breach::BrokenOff, Breach::Malformed);
+                return Some(Err(self.break_off(breach)));
             }
         };
         let length = frame.data_ref().map_or(0, |data| data.len() as u64);

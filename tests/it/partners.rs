@@ -94,6 +94,12 @@ impl Backend {
         format!("upstream: {{url: '{url}'}}\n")
     }
 
+    /// Ends all of its processes at once, without a goodbye.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// curl straight to it, with nothing between.
     pub fn curl(&self, target: &str, arguments: &[&str]) -> crate::client::Curled {
         let host = if self.is_unix {
