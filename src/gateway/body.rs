@@ -75,7 +75,7 @@ impl Body {
             return;
         };
         if let Some(breach) = self.upload.as_ref().and_then(|upload| upload.breach()) {
-            return breach::account(breach, false, exchange);
+            return breach::account(breach, exchange);
         }
         exchange.upstream_failed(error.label());
         let error = Chain(error);

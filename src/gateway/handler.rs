@@ -262,14 +262,11 @@ impl Gateway {
             Err(error) => return failed(&error, pending),
         };
         let Some(wish) = wish else {
-            let (mut parts, payload) = response.into_parts();
-            headers::edit_response(&mut parts.headers, false);
+            let mut response = ResponseBody::of(response, lease, self.upstream.body_timeout());
+            headers::edit_response(&mut response, false);
             // The version that the client gets is its own connection's, not the upstream's.
-            parts.version = Version::HTTP_11;
-            return pending.upstream(Response::from_parts(
-                parts,
-                ResponseBody::new(payload, lease, self.upstream.body_timeout()),
-            ));
+            *response.version_mut() = Version::HTTP_11;
+            return pending.upstream(response);
         };
         let upstream = hyper::upgrade::on(&mut response);
         wish.edit(&mut response);
@@ -299,7 +296,7 @@ fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
         tracing::debug!(request_id, error = %cause, "not a whole request");
     }
     if let ForwardError::Upload(breach) = error {
-        breach::account(*breach, true, &mut pending.exchange);
+        breach::account(*breach, &mut pending.exchange);
         pending.close();
     }
     pending.own(respond::status(error.status()))

@@ -15,6 +15,8 @@ use crate::config::{self, Target};
 
 /// Largest read and write buffer towards the upstream.
 const BUFFER: usize = 64 * 1024;
+/// Most fields of a response. hyper's own limit of 100 is met by sites that set a cookie for everything.
+const FIELDS: usize = 256;
 
 /// How connections are made; clones make the same ones.
 #[derive(Clone, Debug)]
@@ -118,6 +120,7 @@ where
 {
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(BUFFER)
+        .max_headers(FIELDS)
         .handshake(TokioIo::new(io))
         .await
         .map_err(|error| ForwardError::Closed(Some(error.into())))?;

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
@@ -28,18 +29,21 @@ pub struct ResponseBody {
 }
 
 impl ResponseBody {
-    /// `lease` is what `payload` comes over. A piece that takes longer than `limit` ends it.
+    /// `lease` is what the body of `response` comes over. A piece that takes longer than `limit` ends it.
     #[must_use]
-    pub fn new(payload: Payload, lease: Lease, limit: Duration) -> Self {
-        let mut body = Self {
-            payload,
-            lease: Some(lease),
-            limit,
-            waiting_since: None,
-            alarm: None,
-        };
-        body.give_back_at_end(false);
-        body
+    pub fn of(response: Response<Payload>, lease: Lease, limit: Duration) -> Response<Self> {
+        let is_misleading = headers::announces_content_that_is_none(&response);
+        response.map(|payload| {
+            let mut body = Self {
+                payload,
+                lease: (!is_misleading).then_some(lease),
+                limit,
+                waiting_since: None,
+                alarm: None,
+            };
+            body.give_back_at_end(false);
+            body
+        })
     }
 
     /// Nobody asks for more after trailers or the last byte, so the end has to be seen when it comes.

@@ -47,6 +47,8 @@ mod prometheus;
 mod proxy_protocol;
 mod recorder;
 mod resilience;
+mod response_cuts;
+mod responses;
 mod rotation;
 mod sdk_backends;
 mod secrecy;
