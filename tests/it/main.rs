@@ -31,6 +31,7 @@ mod forwarding;
 mod frames;
 mod gate;
 mod http10;
+mod http2_conformance;
 mod http_listener;
 mod negatives;
 mod observability;
