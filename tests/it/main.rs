@@ -32,6 +32,8 @@ mod frames;
 mod gate;
 mod http10;
 mod http2_conformance;
+mod http2_floods;
+mod http2_limits;
 mod http_listener;
 mod negatives;
 mod observability;

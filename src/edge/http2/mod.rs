@@ -39,7 +39,7 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same over all streams of a connection. Large, because h2 takes it as its budget for small frames.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Response bytes held for one stream.
-const SEND_BUFFER: usize = 128 * 1024;
+const SEND_BUFFER: usize = 64 * 1024;
 /// How often a silent client is asked for a sign of life, and how long it has to give one.
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
 /// Streams that h2 resets for the client's errors before it gives a connection up, however long it lives.
@@ -203,8 +203,8 @@ fn builder(options: &Http2Options) -> http2::Builder<OnThisThread> {
         .keep_alive_interval(PING.0)
         .keep_alive_timeout(PING.1)
         .max_concurrent_streams(options.streams)
-        // A client may take everything back that it has just asked for, before we have looked at it.
-        .max_pending_accept_reset_streams(options.streams as usize)
+        // What a client takes back before we have looked at it is counted by ourselves, and cannot be much: see Watch.
+        .max_pending_accept_reset_streams(options.resets as usize)
         .max_local_error_reset_streams(ERRORS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)

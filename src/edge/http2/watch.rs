@@ -15,9 +15,9 @@ use crate::observe::metrics::Metrics;
 
 /// What a client may send for each request of its own: priorities, and room for the answer.
 const PER_REQUEST: u32 = 4;
-/// What it may send for each DATA frame that it gets: room on stream and connection, and more for every so many bytes,
-/// since some clients give room back in small pieces and measure the way with a PING.
-const PER_DATA: (u32, u32) = (2, 2048);
+/// What it may send for each DATA frame that it gets: room on stream and connection, and a PING that measures the way,
+/// as gRPC does; and more for every so many bytes, since some clients give room back in small pieces.
+const PER_DATA: (u32, u32) = (3, 2048);
 /// Most that a client can have earned: a window of 128 MiB, given back in such pieces.
 const MOST_EARNED: u32 = 65_536;
 
@@ -53,6 +53,9 @@ pub(super) struct Watch {
     block_since: Option<Instant>,
     /// The last stream of a GOAWAY of ours: what was open when the first one went out.
     last_stream: Option<u32>,
+    /// Requests have come that h2 has not given out yet: it reads on as long as there is something to read, and would
+    /// hold whatever a client asks for and takes back in one go.
+    is_turn_over: bool,
     /// No frame has come yet.
     is_first: bool,
     /// Why it must end at once.
@@ -77,6 +80,7 @@ impl Watch {
             began: now,
             block_since: None,
             last_stream: None,
+            is_turn_over: false,
             is_first: true,
             cut: None,
             given_up: None,
@@ -104,6 +108,16 @@ impl Watch {
     pub(super) fn last_stream(&self) -> Option<u32> {
         let may_speak = self.outbound.is_at_boundary() && self.outbound.has_begun();
         may_speak.then(|| self.last_stream.unwrap_or(self.streams.highest()))
+    }
+
+    /// True if nothing more is to be read before the requests that came have been given out.
+    pub(super) fn is_turn_over(&self) -> bool {
+        self.is_turn_over
+    }
+
+    /// h2 has given out what came.
+    pub(super) fn begin_turn(&mut self) {
+        self.is_turn_over = false;
     }
 
     /// True once the client's first frame has come.
@@ -170,6 +184,7 @@ impl Watch {
     fn block_passed(&mut self, seen: Seen) {
         if seen.kind == HEADERS && self.streams.requested(seen.stream, Instant::now()) {
             self.earn(PER_REQUEST);
+            self.is_turn_over = true;
         }
         if !self.inbound.is_in_block() {
             self.block_since = None;
