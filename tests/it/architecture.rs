@@ -132,6 +132,7 @@ const FILES: &[&str] = &[
     "edge/http2/code.rs",
     "edge/http2/frames.rs",
     "edge/http2/mod.rs",
+    "edge/http2/rules.rs",
     "edge/http2/streams.rs",
     "edge/http2/watch.rs",
     "edge/http2/watched.rs",
