@@ -1,31 +1,26 @@
 //! The straight line that every request takes: snapshot, hygiene, route, answer, account.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::header::USER_AGENT;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
+use super::answer::{self, Question};
 use super::body::Body;
 use super::caller::Caller;
 use super::client::Client;
 use super::forward::{self, Forwarding};
 use super::host::Host;
-use super::hygiene::{self, Subject};
 use super::pending::Pending;
 use super::request_id::RequestIds;
-use super::respond::{self, Own};
-use super::route::{self, Route};
 use super::snapshot::Snapshot;
-use super::{breach, http2_head, intake, verification};
+use super::{breach, facts, intake, respond};
 use crate::lifecycle::drain::Drain;
 use crate::observe::chain::Chain;
-use crate::observe::exchange::{Exchange, Head, LogFields, Observer};
-use crate::observe::labels::{Label, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel};
-use crate::observe::metrics::Metrics;
-use crate::observe::redact::{self, Show};
+use crate::observe::exchange::{Exchange, Observer};
+use crate::observe::labels::{Label, RefusalLabel, RouteLabel};
 use crate::upstream::Upstream;
 use crate::upstream::error::ForwardError;
 use crate::upstream::exchange::Answer;
@@ -34,10 +29,7 @@ use crate::upstream::request_body::RequestBody;
 use crate::upstream::response_body::ResponseBody;
 use crate::upstream::tunnel::Tunnels;
 use crate::upstream::upload::Breach;
-use crate::upstream::websocket::{self, Wish};
-
-/// Longest `User-Agent` that is logged, in characters.
-const LONGEST_USER_AGENT: usize = 128;
+use crate::upstream::websocket::Wish;
 
 /// A worker's gateway.
 #[derive(Debug)]
@@ -74,31 +66,24 @@ impl Gateway {
     pub async fn handle(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
         let snapshot = self.snapshot.load_full();
         let caller = Caller::of(&client, request.headers(), &snapshot.live.trusted_proxies);
-        let head = head_of(&request, &client, &caller);
+        let head = facts::head(&request, &client, &caller);
         let mut exchange = Exchange::begin(Arc::clone(&self.observer), head);
         let host = Host::of(&request);
         let request_id = self.request_ids.of(request.headers());
         if exchange.is_logged() {
-            exchange.log_fields(log_fields(&snapshot, &host, &request, &request_id));
+            exchange.log_fields(facts::log_fields(&snapshot, &host, &request, &request_id));
         }
-        let mut pending = Pending::new(
-            exchange,
-            &request,
-            request_id.clone(),
-            self.drain.is_draining() || client.is_overloaded,
-        );
-        let here = self.answer_here(&snapshot, &caller, &host, &request, &mut pending.exchange);
-        let own = here.or_else(|| {
-            let overloaded = || {
-                refuse(
-                    RefusalLabel::Overloaded,
-                    &mut pending.exchange,
-                    &self.observer.metrics,
-                )
-            };
-            client.is_overloaded.then(overloaded)
-        });
-        if let Some(own) = own {
+        let is_last = self.drain.is_draining() || client.is_overloaded;
+        let mut pending = Pending::new(exchange, &request, request_id.clone(), is_last);
+        let question = Question {
+            snapshot: &snapshot,
+            caller: &caller,
+            host: &host,
+            request: &request,
+            is_overloaded: client.is_overloaded,
+        };
+        let metrics = &self.observer.metrics;
+        if let Some(own) = answer::here(&question, metrics, &mut pending.exchange) {
             (_, pending.upload) = intake::split(request, &snapshot.live, &pending.exchange);
             return pending.own(own);
         }
@@ -114,101 +99,16 @@ impl Gateway {
         self.forward(forwarding, request, pending).await
     }
 
-    /// Answers a request whose head never got through: counted and logged, with nothing of what it said.
+    /// Answers a request whose head never got through.
     pub fn refuse(&self, reason: RefusalLabel, client: &Client) -> Response<Body> {
-        let head = Head {
-            client: client.address.into(),
-            listener: client.listener,
-            tls: client.tls,
-            method: MethodLabel::Other,
-            protocol: ProtocolLabel::Http11,
-        };
+        let head = facts::unread_head(client);
         let mut exchange = Exchange::begin(Arc::clone(&self.observer), head);
         let request_id = self.request_ids.make();
         if exchange.is_logged() {
-            exchange.log_fields(LogFields {
-                request_id: request_id.to_str().unwrap_or_default().to_owned(),
-                host: None,
-                target: "-".to_owned(),
-                user_agent: None,
-            });
+            exchange.log_fields(facts::unread_log_fields(&request_id));
         }
-        let own = refuse(reason, &mut exchange, &self.observer.metrics);
+        let own = answer::refuse(reason, &self.observer.metrics, &mut exchange);
         Pending::unread(exchange, request_id).own(own)
-    }
-
-    /// Everything that needs no upstream; `None` is for the upstream.
-    fn answer_here<B>(
-        &self,
-        snapshot: &Snapshot,
-        caller: &Caller,
-        host: &Host,
-        request: &Request<B>,
-        exchange: &mut Exchange,
-    ) -> Option<Own> {
-        let metrics = &self.observer.metrics;
-        let subject = Subject {
-            method: request.method(),
-            uri: request.uri(),
-            headers: request.headers(),
-            protocol: request.extensions().get(),
-            host,
-        };
-        let form = match request.version() {
-            Version::HTTP_2 => http2_head::check(request, &snapshot.live.limits),
-            // The head of HTTP/1 was looked at before it was parsed.
-            _ => Ok(()),
-        };
-        if let Err(reason) = form.and_then(|()| hygiene::check(subject)) {
-            return Some(refuse(reason, exchange, metrics));
-        }
-        let route = route::route(snapshot, caller, host, request);
-        if websocket::is_connect(request) && !matches!(route, Route::Forward) {
-            // What is answered here is no tunnel, and 200 would say that it is.
-            return Some(refuse(RefusalLabel::Connect, exchange, metrics));
-        }
-        let (label, own) = match route {
-            Route::Verify(endpoint, counted, parameters) => {
-                let now = unix_seconds();
-                let own = verification::answer(
-                    endpoint,
-                    counted,
-                    &parameters,
-                    now,
-                    caller,
-                    metrics,
-                    exchange,
-                );
-                (RouteLabel::Verify, own)
-            }
-            Route::Refuse(counted, rejection) => (
-                RouteLabel::Verify,
-                verification::refuse(counted, rejection, caller, exchange),
-            ),
-            Route::Forbidden(counted) => {
-                exchange.endpoint(counted.name.clone());
-                tracing::warn!(endpoint = %counted.name, client = %caller.address, "refused: not in the endpoint's allow list");
-                return Some(refuse(RefusalLabel::Address, exchange, metrics));
-            }
-            Route::DomainFile(content) => (
-                RouteLabel::DomainFile,
-                respond::text(StatusCode::OK, content.clone()),
-            ),
-            Route::Redirect => {
-                let target = request
-                    .uri()
-                    .path_and_query()
-                    .map_or("/", |target| target.as_str());
-                let port = snapshot.live.http.redirect_port.get();
-                let Some(own) = respond::redirect(host, port, target) else {
-                    return Some(refuse(RefusalLabel::Host, exchange, metrics));
-                };
-                (RouteLabel::Redirect, own)
-            }
-            Route::Forward => return None,
-        };
-        exchange.route(label);
-        Some(own)
     }
 
     async fn forward(
@@ -276,14 +176,6 @@ impl Gateway {
     }
 }
 
-/// A malformed request: counted, and its connection closed.
-fn refuse(reason: RefusalLabel, exchange: &mut Exchange, metrics: &Metrics) -> Own {
-    metrics.request.refused(reason);
-    exchange.route(RouteLabel::Refuse);
-    exchange.verdict(reason.label());
-    respond::refusal(reason)
-}
-
 /// An upstream's failure as the client sees it: a status and a fixed text.
 fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
     let request_id = pending.request_id.to_str().unwrap_or_default();
@@ -300,45 +192,4 @@ fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
         pending.close();
     }
     pending.own(respond::status(error.status()))
-}
-
-fn head_of<B>(request: &Request<B>, client: &Client, caller: &Caller) -> Head {
-    Head {
-        client: caller.address,
-        listener: client.listener,
-        tls: client.tls,
-        method: MethodLabel::of(request.method()),
-        protocol: ProtocolLabel::of(request.version()),
-    }
-}
-
-fn log_fields<B>(
-    snapshot: &Snapshot,
-    host: &Host,
-    request: &Request<B>,
-    request_id: &HeaderValue,
-) -> LogFields {
-    let uri = request.uri();
-    // Under whatever host: a wrong one in the console's URL is when somebody reads this log.
-    let show = if route::is_endpoint_path(snapshot, uri.path()) {
-        Show::NamesOnly
-    } else {
-        Show::Harmless
-    };
-    let user_agent = request.headers().get(USER_AGENT);
-    LogFields {
-        request_id: request_id.to_str().unwrap_or_default().to_owned(),
-        host: host.as_str().map(str::to_owned),
-        target: redact::target(uri.path(), uri.query(), show),
-        user_agent: user_agent
-            .and_then(|agent| agent.to_str().ok())
-            .map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect()),
-    }
-}
-
-fn unix_seconds() -> u64 {
-    // A clock before 1970 makes every timestamp stale, where a window is configured at all.
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }

@@ -208,7 +208,7 @@ fn one_address_cannot_take_what_is_for_all() {
     let gate = behind_balancer(&upstream, &yaml);
     let connect = |source: &str| {
         let mut stream = tcp(gate.http);
-        let header = if source.len() % 2 == 0 {
+        let header = if source.len().is_multiple_of(2) {
             version_1(source)
         } else {
             version_2(source)
