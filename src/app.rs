@@ -32,6 +32,7 @@ use crate::observe::log;
 use crate::observe::metrics::Metrics;
 use crate::observe::seldom::Seldom;
 use crate::observe::sink::Sink;
+use crate::upstream::connect::Connector;
 use crate::worker::{Shared, Sockets, Worker};
 
 /// Why the program could not start. Nothing is left half-started.
@@ -133,7 +134,7 @@ impl App {
                 live,
                 &observer.metrics,
             ))),
-            upstream: boot.upstream,
+            upstream: Connector::new(boot.upstream).map_err(StartError::Tls)?,
             observer,
             drain: Drain::default(),
         };

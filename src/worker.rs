@@ -13,7 +13,6 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::config;
 use crate::edge::admission::{self, Admission};
 use crate::edge::connection::Connections;
 use crate::edge::handshake::Handshakes;
@@ -29,6 +28,7 @@ use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::Observer;
 use crate::observe::labels::{ListenerLabel, RefusalLabel};
 use crate::upstream::Upstream;
+use crate::upstream::connect::Connector;
 use crate::upstream::tunnel::Tunnels;
 
 /// How long a connection beyond the caps may take in all: the consoles wait for five seconds, and its place is rare.
@@ -48,7 +48,7 @@ pub struct Shared {
     /// The current live settings.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Where the backend is.
-    pub upstream: config::Upstream,
+    pub upstream: Connector,
     /// Metrics and access log.
     pub observer: Arc<Observer>,
     /// When to stop.

@@ -8,8 +8,10 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::breach;
+use crate::observe::chain::Chain;
 use crate::observe::exchange::Exchange;
-use crate::observe::labels::{AbortLabel, UpstreamErrorLabel};
+use crate::observe::labels::AbortLabel;
+use crate::upstream::error::BodyError;
 use crate::upstream::response_body::ResponseBody;
 use crate::upstream::upload::Upload;
 
@@ -68,16 +70,16 @@ impl Body {
     }
 
     /// An upload that ends before its end takes the upstream's connection down with it.
-    fn broken_off(&mut self, error: &hyper::Error) {
+    fn broken_off(&mut self, error: &BodyError) {
         let Some(exchange) = &mut self.exchange else {
             return;
         };
         if let Some(breach) = self.upload.as_ref().and_then(|upload| upload.breach()) {
-            return breach::account(breach, false, exchange);
+            return breach::account(breach, exchange);
         }
-        let error = error as &dyn std::error::Error;
-        tracing::warn!(error, "the upstream broke off a response");
-        exchange.upstream_failed(UpstreamErrorLabel::Truncated);
+        exchange.upstream_failed(error.label());
+        let error = Chain(error);
+        tracing::warn!(%error, "the upstream broke off a response");
         exchange.broken_off(AbortLabel::Upstream);
     }
 
@@ -93,12 +95,12 @@ impl Body {
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let frame = match &mut this.content {
             Content::Own(bytes) if bytes.is_empty() => None,

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use http::request::Parts;
 use http::{Request, Version};
+use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::config::Live;
@@ -18,9 +19,11 @@ pub fn split(
     exchange: &Exchange,
 ) -> (Parts, Option<Rc<Upload>>) {
     let (parts, incoming) = request.into_parts();
-    let terms = terms(live, &parts);
-    let upload = Upload::of(incoming, exchange.received(), &terms);
-    (parts, upload)
+    if incoming.is_end_stream() {
+        return (parts, None);
+    }
+    let upload = Upload::new(incoming, exchange.received(), &terms(live, &parts));
+    (parts, Some(upload))
 }
 
 fn terms(live: &Live, parts: &Parts) -> Terms {

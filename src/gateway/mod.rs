@@ -2,10 +2,12 @@
 //!
 //! It sees no socket, certificate, signal or file.
 
+pub mod answer;
 pub mod body;
 pub mod breach;
 pub mod caller;
 pub mod client;
+pub mod facts;
 pub mod forward;
 pub mod handler;
 pub mod host;

@@ -311,8 +311,12 @@ label! {
         Unreachable = "unreachable",
         /// No connection in `upstream.connect_timeout`.
         ConnectTimeout = "connect_timeout",
+        /// No TLS, such as for a certificate that cannot be believed.
+        Tls = "tls",
         /// The connection broke before a response head.
         Closed = "closed",
+        /// The request was given up before a response head.
+        Reset = "reset",
         /// No response head in `upstream.response_timeout`.
         ResponseTimeout = "response_timeout",
         /// What came back is not an HTTP response.
@@ -322,6 +326,10 @@ label! {
         UnexpectedUpgrade = "unexpected_upgrade",
         /// The connection broke in the middle of a response.
         Truncated = "truncated",
+        /// Nothing came of a response for `upstream.body_timeout`.
+        Stalled = "stalled",
+        /// A WebSocket is not possible over the upstream's HTTP/2.
+        NoUpgrade = "no_upgrade",
     }
 }
 

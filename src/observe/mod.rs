@@ -6,6 +6,7 @@
 pub mod access_log;
 pub mod address;
 pub mod admin;
+pub mod chain;
 pub mod exchange;
 pub mod labels;
 pub mod log;

@@ -8,7 +8,7 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use http_body::Frame;
 
 use crate::config::Underscores;
@@ -131,12 +131,16 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
 
 /// Makes a response head fit for the client. With `is_upgrade` it is a 101 to a request for a WebSocket, which has no
 /// body and thus no length.
-pub fn edit_response(headers: &mut HeaderMap, is_upgrade: bool) {
+pub fn edit_response<B>(response: &mut Response<B>, is_upgrade: bool) {
+    // It must have none (RFC 9110 section 8.6), and over HTTP/2 clients take it for an error.
+    let is_without = response.status() == StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
     // The upstream's chunked framing has been read; a length beside it was wrong (RFC 9112 section 6.3).
-    // One that is written as a list is left to be written anew.
+    // One that is written several times or as a list is left to be written anew.
     let is_number = |value: &HeaderValue| value.as_bytes().iter().all(u8::is_ascii_digit);
-    if headers.contains_key(TRANSFER_ENCODING) || !headers.get(CONTENT_LENGTH).is_none_or(is_number)
-    {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let is_plain = lengths.next().is_none_or(is_number) && lengths.next().is_none();
+    if headers.contains_key(TRANSFER_ENCODING) || !is_plain || is_without {
         headers.remove(CONTENT_LENGTH);
     }
     strip_hop_by_hop(headers);
@@ -145,6 +149,20 @@ pub fn edit_response(headers: &mut HeaderMap, is_upgrade: bool) {
         headers.insert(UPGRADE, WEBSOCKET);
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
+}
+
+/// True if a response that has no content by its status (RFC 9112 section 6.3) announces some. An upstream that sends it
+/// all the same would have it taken for the next response, so its connection is used for no other.
+#[must_use]
+pub fn announces_content_that_is_none<B>(response: &Response<B>) -> bool {
+    let headers = response.headers();
+    let is_nothing = |length: &HeaderValue| length.as_bytes() == b"0";
+    matches!(
+        response.status(),
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    ) && response.version() != Version::HTTP_2
+        && (headers.contains_key(TRANSFER_ENCODING)
+            || !headers.get_all(CONTENT_LENGTH).iter().all(is_nothing))
 }
 
 /// True if the one `Upgrade` field names WebSocket alone.
@@ -196,13 +214,24 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes trailers fit to pass in either direction: what a head may not have, a trailer may not bring in after it.
+/// Makes a request's trailers fit to pass: what a head may not have, a trailer may not bring in after it.
 #[must_use]
 pub fn edit_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
-            strip_hop_by_hop(&mut trailers);
             drop_underscores(&mut trailers);
+            edit_response_trailers(Frame::trailers(trailers))
+        }
+        Err(frame) => frame,
+    }
+}
+
+/// The same for a response's, whose names may have a `_` as those in its head may: gRPC's metadata do.
+#[must_use]
+pub fn edit_response_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            strip_hop_by_hop(&mut trailers);
             drop_proofs(&mut trailers);
             for name in ESSENTIAL.iter().chain(&FORWARDING) {
                 trailers.remove(name);

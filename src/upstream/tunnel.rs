@@ -14,7 +14,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use tokio::io::{AsyncWriteExt, copy_bidirectional_with_sizes, sink};
 use tokio_util::task::TaskTracker;
 
-use super::pool::Lease;
+use super::lease::Lease;
 use super::side::{Progress, Side};
 use super::websocket::Wish;
 use crate::lifecycle::cut::Cut;

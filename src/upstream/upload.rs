@@ -74,19 +74,16 @@ enum State {
 }
 
 impl Upload {
-    /// `None` if there is no body. Its bytes are added to `bytes`.
+    /// Nothing of it has come yet. Its bytes will be added to `bytes`.
     #[must_use]
-    pub fn of(incoming: Incoming, bytes: Rc<Cell<u64>>, terms: &Terms) -> Option<Rc<Self>> {
-        if incoming.is_end_stream() {
-            return None;
-        }
+    pub fn new(incoming: Incoming, bytes: Rc<Cell<u64>>, terms: &Terms) -> Rc<Self> {
         let expectation = terms.is_expecting.then(Box::default);
         let state = if terms.is_expecting {
             State::Unasked
         } else {
             State::Moving
         };
-        Some(Rc::new(Self {
+        Rc::new(Self {
             incoming: RefCell::new(incoming),
             state: Cell::new(state),
             left: Cell::new(terms.most),
@@ -94,7 +91,7 @@ impl Upload {
             pause: Pause::new(terms.longest_pause),
             expectation,
             bytes,
-        }))
+        })
     }
 
     /// True if its length is known to be beyond the limit, before a byte of it has come.
@@ -129,6 +126,13 @@ impl Upload {
     pub fn listen<B>(&self, request: &mut Request<B>) {
         if let Some(expectation) = &self.expectation {
             expectation.listen(request);
+        }
+    }
+
+    /// Asks a client for its body that waits to be asked, because nobody else will.
+    pub fn ask(&self) {
+        if self.state.get() == State::Unasked {
+            self.state.set(State::Moving);
         }
     }
 

@@ -110,7 +110,7 @@ impl Wish {
 
     /// Makes the upstream's 101 the answer that the client understands.
     pub fn edit<B>(&self, response: &mut Response<B>) {
-        headers::edit_response(response.headers_mut(), true);
+        headers::edit_response(response, true);
         if self.key.is_some() {
             *response.status_mut() = StatusCode::OK;
             for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT] {

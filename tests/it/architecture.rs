@@ -21,19 +21,13 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "gateway",
             "lifecycle",
             "observe",
+            "upstream",
             "worker",
         ],
     ),
     (
         "worker",
-        &[
-            "config",
-            "edge",
-            "gateway",
-            "lifecycle",
-            "observe",
-            "upstream",
-        ],
+        &["edge", "gateway", "lifecycle", "observe", "upstream"],
     ),
     // Of the gateway only `client`: the facts that it hands over with each request.
     ("edge", &["config", "gateway", "lifecycle", "observe"]),
@@ -78,6 +72,9 @@ const BANNED: [(&str, &[&str]); 4] = [
     ("edge", &["wechat::", "upstream::"]),
 ];
 
+/// The one file of a room that may have one of its words.
+const EXCEPTIONS: [(&str, &str); 1] = [("upstream/tls.rs", "rustls")];
+
 /// Every file of the program, by room.
 const FILES: &[&str] = &[
     "app.rs",
@@ -110,6 +107,8 @@ const FILES: &[&str] = &[
     "config/settings/timeouts.rs",
     "config/settings/tls.rs",
     "config/settings/upstream.rs",
+    "config/settings/upstream_tls.rs",
+    "config/settings/upstream_url.rs",
     "config/size.rs",
     "config/spelling.rs",
     "config/trial.rs",
@@ -133,6 +132,7 @@ const FILES: &[&str] = &[
     "edge/http2/code.rs",
     "edge/http2/frames.rs",
     "edge/http2/mod.rs",
+    "edge/http2/rules.rs",
     "edge/http2/streams.rs",
     "edge/http2/watch.rs",
     "edge/http2/watched.rs",
@@ -142,10 +142,12 @@ const FILES: &[&str] = &[
     "edge/slots.rs",
     "edge/tls.rs",
     "edge/write_clock.rs",
+    "gateway/answer.rs",
     "gateway/body.rs",
     "gateway/breach.rs",
     "gateway/caller.rs",
     "gateway/client.rs",
+    "gateway/facts.rs",
     "gateway/forward.rs",
     "gateway/handler.rs",
     "gateway/host.rs",
@@ -168,6 +170,7 @@ const FILES: &[&str] = &[
     "observe/access_log.rs",
     "observe/address.rs",
     "observe/admin.rs",
+    "observe/chain.rs",
     "observe/exchange.rs",
     "observe/labels.rs",
     "observe/log.rs",
@@ -190,11 +193,16 @@ const FILES: &[&str] = &[
     "tools/demo_backend.rs",
     "tools/healthcheck.rs",
     "tools/mod.rs",
+    "upstream/address.rs",
     "upstream/connect.rs",
     "upstream/discard.rs",
     "upstream/error.rs",
     "upstream/expectation.rs",
+    "upstream/exchange.rs",
     "upstream/headers.rs",
+    "upstream/http1.rs",
+    "upstream/http2.rs",
+    "upstream/lease.rs",
     "upstream/mod.rs",
     "upstream/patience.rs",
     "upstream/pause.rs",
@@ -205,6 +213,11 @@ const FILES: &[&str] = &[
     "upstream/tunnel.rs",
     "upstream/upload.rs",
     "upstream/websocket.rs",
+    "upstream/multiplexed.rs",
+    "upstream/payload.rs",
+    "upstream/streams.rs",
+    "upstream/tls.rs",
+    "upstream/upload_pump.rs",
     "wechat/envelope.rs",
     "wechat/key.rs",
     "wechat/mod.rs",
@@ -337,7 +350,11 @@ fn every_allowed_arrow_is_used() {
 fn rooms_are_free_of_what_they_must_not_know() {
     for (name, source) in sources() {
         let banned = BANNED.iter().find(|(banned, _)| *banned == room(&name));
-        for word in banned.map_or(&[][..], |(_, words)| words) {
+        let banned = banned.map_or(&[][..], |(_, words)| words);
+        for word in banned
+            .iter()
+            .filter(|word| !EXCEPTIONS.contains(&(name.as_str(), **word)))
+        {
             assert!(!code(&name, &source).contains(word), "{name} has {word}");
         }
     }

@@ -94,7 +94,7 @@ fn a_length_beyond_the_limit_is_413_before_the_upstream_is_connected_to() {
 fn a_client_that_does_not_stop_uploading_sees_the_413() {
     let sink = Sink::saying(OK);
     let gate = sink.gate(LIMITS);
-    let length = 64 << 20;
+    let length = 16 << 20;
     for expect in ["", "Expect: 100-continue\r\n"] {
         let mut stream = tcp(gate.http);
         let head =
@@ -105,6 +105,46 @@ fn a_client_that_does_not_stop_uploading_sees_the_413() {
             stream.write_all(&piece).unwrap();
         }
         assert_eq!(read_answer(&mut stream).status(), 413, "{expect}");
+    }
+}
+
+#[test]
+fn a_client_that_does_not_stop_uploading_chunks_sees_the_413() {
+    let sink = Sink::saying("");
+    let gate = sink.gate(LIMITS);
+    let mut stream = tcp(gate.http);
+    stream
+        .write_all(b"POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .unwrap();
+    let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+    for _ in 0..256 {
+        stream.write_all(chunk.as_bytes()).unwrap();
+    }
+    stream.write_all(b"0\r\n\r\n").unwrap();
+    assert_eq!(read_answer(&mut stream).status(), 413);
+
+    let file = gate.dir.path().join("upload");
+    std::fs::File::create(&file)
+        .unwrap()
+        .set_len(16 << 20)
+        .unwrap();
+    for (chunked, protocol) in [
+        ("", "--http2"),
+        ("chunked", "--http2"),
+        ("chunked", "--http1.1"),
+    ] {
+        let name = format!("/up?{chunked}");
+        let length = format!("Transfer-Encoding: {chunked}");
+        let arguments = [
+            protocol,
+            "--header",
+            "Expect:",
+            "--header",
+            &length,
+            "--upload-file",
+        ];
+        let all = [&arguments[..], &[file.to_str().unwrap()]].concat();
+        assert_eq!(curl(&gate, &name, &all).status, 413, "{protocol} {chunked}");
     }
 }
 

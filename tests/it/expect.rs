@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::{Answer, curl, read_answer, read_to_end, tcp};
 use crate::gate::{Gate, SOON};
+use crate::partners::Backend;
 use crate::recorder::{Connection, Recorder};
 use crate::sink::Sink;
 
@@ -349,5 +350,33 @@ setTimeout(() => process.exit(1), 15000);
             .output()
             .unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), events, "{path}");
+    }
+}
+
+/// curl waits for a minute here: whoever is not asked before has a proxy that swallows the question or the answer.
+#[test]
+fn every_backend_is_asked_whether_it_wants_the_body() {
+    for name in ["node", "python", "php-fpm-nginx", "tomcat"] {
+        let backend = Backend::start(name, &["tcp"]);
+        let gate = Gate::start(&backend.yaml());
+        let file = gate.dir.path().join("upload");
+        std::fs::write(&file, vec![b'x'; 2 << 20]).unwrap();
+        let body = format!("@{}", file.display());
+        let arguments = [
+            "--http1.1",
+            "--header",
+            "Expect: 100-continue",
+            "--expect100-timeout",
+            "60",
+            "--data-binary",
+            &body,
+        ];
+        for _ in 0..2 {
+            let since = Instant::now();
+            let answer = curl(&gate, "/upload", &arguments);
+            assert_eq!(answer.status, 200, "{name}");
+            let taken = since.elapsed();
+            assert!(taken < Duration::from_secs(15), "{name}: {taken:?}");
+        }
     }
 }

@@ -29,7 +29,6 @@ pub const STREAM_CLOSED: u32 = 0x5;
 pub const FRAME_SIZE_ERROR: u32 = 0x6;
 pub const REFUSED_STREAM: u32 = 0x7;
 pub const CANCEL: u32 = 0x8;
-pub const COMPRESSION_ERROR: u32 = 0x9;
 pub const ENHANCE_YOUR_CALM: u32 = 0xb;
 
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -50,10 +49,12 @@ impl Frame {
         u32::from_be_bytes(self.payload[at..at + 4].try_into().unwrap())
     }
 
-    /// The status at the beginning of a response's header block.
+    /// The status at the beginning of a response's header block, behind changes of the table's size.
     pub fn status(&self) -> u16 {
         assert_eq!(self.kind, HEADERS, "{self:?}");
-        match self.payload[..] {
+        let sizes = self.payload.iter().take_while(|byte| **byte >> 5 == 1);
+        let block = &self.payload[sizes.count()..];
+        match *block {
             [byte @ 0x88..=0x8e, ..] => {
                 [200, 204, 206, 304, 400, 404, 500][usize::from(byte - 0x88)]
             }
@@ -287,18 +288,15 @@ impl<S: Stream> Http2<S> {
         code
     }
 
-    /// Waits for the answer to a PING: everything before it has been read by the other side.
-    pub fn settle(&mut self) {
-        self.send(&frame(PING, 0, 0, b"settle!!")).unwrap();
-        let is_answer = |frame: &Frame| {
-            frame.kind == PING && frame.flags & ACK != 0 && frame.payload == b"settle!!"
-        };
-        loop {
-            let frame = self.any().expect("the connection is closed");
-            if is_answer(&frame) {
-                return;
+    /// Waits for the answer to a PING: everything before it has been read by the other side. False if it closes.
+    pub fn settle(&mut self) -> bool {
+        let _ = self.send(&frame(PING, 0, 0, b"settle!!"));
+        while let Some(frame) = self.any() {
+            if frame.kind == PING && frame.flags & ACK != 0 && frame.payload == b"settle!!" {
+                return true;
             }
         }
+        false
     }
 
     /// Sends a GET and waits for the status.

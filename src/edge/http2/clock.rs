@@ -32,6 +32,7 @@ impl Clock {
 
     fn poll(&mut self, is_finishing: bool, context: &mut Context<'_>) -> Poll<Due> {
         let mut watch = self.watch.borrow_mut();
+        watch.begin_turn();
         if watch.cut().is_some() {
             return Poll::Ready(Due::Cut);
         }

@@ -11,12 +11,15 @@ pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
 pub(super) const RST_STREAM: u8 = 3;
 pub(super) const SETTINGS: u8 = 4;
+pub(super) const PING: u8 = 6;
 pub(super) const GOAWAY: u8 = 7;
 pub(super) const WINDOW_UPDATE: u8 = 8;
 pub(super) const CONTINUATION: u8 = 9;
 
 /// Of DATA and HEADERS.
 pub(super) const END_STREAM: u8 = 0x1;
+/// Of SETTINGS and PING.
+pub(super) const ACK: u8 = 0x1;
 /// Of HEADERS and CONTINUATION.
 pub(super) const END_HEADERS: u8 = 0x4;
 

@@ -7,6 +7,7 @@ mod budget;
 mod clock;
 mod code;
 mod frames;
+mod rules;
 mod streams;
 mod watch;
 mod watched;
@@ -39,7 +40,7 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same over all streams of a connection. Large, because h2 takes it as its budget for small frames.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Response bytes held for one stream.
-const SEND_BUFFER: usize = 128 * 1024;
+const SEND_BUFFER: usize = 64 * 1024;
 /// How often a silent client is asked for a sign of life, and how long it has to give one.
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
 /// Streams that h2 resets for the client's errors before it gives a connection up, however long it lives.
@@ -82,6 +83,22 @@ impl Http2Options {
     }
 }
 
+/// Why a connection must end at once, and with which code.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    reason: CutLabel,
+    code: u32,
+}
+
+impl Cut {
+    fn flood(reason: CutLabel) -> Self {
+        Self {
+            reason,
+            code: code::ENHANCE_YOUR_CALM,
+        }
+    }
+}
+
 impl<H: Handler> Connections<H> {
     /// Serves HTTP/2 to the end of the connection.
     pub(super) async fn serve_h2<I>(&self, io: I, client: Client)
@@ -107,7 +124,7 @@ impl<H: Handler> Connections<H> {
         let farewell = self.drive_h2(connection, &watch, &requests).await;
         let reason = {
             let watch = watch.borrow();
-            watch.cut().or(watch.given_up())
+            watch.cut().map(|cut| cut.reason).or(watch.given_up())
         };
         if let Some(reason) = reason {
             self.observer.metrics.connection.cut(reason);
@@ -137,10 +154,10 @@ impl<H: Handler> Connections<H> {
                     if let Err(error) = ended {
                         note(&error, &mut watch.borrow_mut());
                     }
-                    return watch.borrow().cut().map(code_of);
+                    return watch.borrow().cut().map(|cut| cut.code);
                 }
                 due = clock.due(is_finishing) => match due {
-                    Due::Cut => return watch.borrow().cut().map(code_of),
+                    Due::Cut => return watch.borrow().cut().map(|cut| cut.code),
                     Due::End => return Some(code::NO_ERROR),
                     Due::Reset => continue,
                     Due::Finish => {}
@@ -185,8 +202,8 @@ fn builder(options: &Http2Options) -> http2::Builder<OnThisThread> {
         .keep_alive_interval(PING.0)
         .keep_alive_timeout(PING.1)
         .max_concurrent_streams(options.streams)
-        // A client may take everything back that it has just asked for, before we have looked at it.
-        .max_pending_accept_reset_streams(options.streams as usize)
+        // What a client takes back before we have looked at it is counted by ourselves, and cannot be much: see Watch.
+        .max_pending_accept_reset_streams(options.resets as usize)
         .max_local_error_reset_streams(ERRORS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -200,7 +217,9 @@ fn builder(options: &Http2Options) -> http2::Builder<OnThisThread> {
 /// Most errors are clients that hung up, and their exchanges tell of it.
 fn note(error: &hyper::Error, watch: &mut Watch) {
     if write_clock::is_stalled(error) {
-        watch.cut_for(CutLabel::Stalled);
+        watch.cut_for(CutLabel::Stalled, code::NO_ERROR);
+    } else if !watch.has_begun() && is_broken(error) {
+        watch.cut_for(CutLabel::Protocol, code::PROTOCOL_ERROR);
     }
     tracing::debug!(
         error = error as &dyn std::error::Error,
@@ -208,12 +227,12 @@ fn note(error: &hyper::Error, watch: &mut Watch) {
     );
 }
 
-fn code_of(reason: CutLabel) -> u32 {
-    match reason {
-        CutLabel::ControlFrames | CutLabel::Resets | CutLabel::Excess => code::ENHANCE_YOUR_CALM,
-        CutLabel::Protocol => code::PROTOCOL_ERROR,
-        CutLabel::RequestHead | CutLabel::Stalled => code::NO_ERROR,
-    }
+/// A preface that is none is the one fault of which h2 says nothing to the client (RFC 9113 section 3.4).
+fn is_broken(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error);
+    source
+        .and_then(|source| source.downcast_ref::<h2::Error>())
+        .is_some_and(|error| error.is_library())
 }
 
 /// Spawns HTTP/2's tasks on the worker's own thread.

@@ -23,6 +23,8 @@ pub(super) struct Streams {
 #[derive(Debug)]
 struct Open {
     id: u32,
+    /// The client has said that nothing more comes.
+    is_asked: bool,
     window: Window,
     /// When the response began, and with it the client's turn to take it.
     answered: Option<Instant>,
@@ -85,10 +87,21 @@ impl Streams {
         self.highest = id;
         self.open.push(Open {
             id,
+            is_asked: false,
             window: Window::of(self.first_window, now),
             answered: None,
         });
         true
+    }
+
+    /// DATA or HEADERS came; false if the client had said that nothing more comes.
+    pub(super) fn came(&mut self, id: u32, is_last: bool) -> bool {
+        let Some(open) = self.find(id) else {
+            return true;
+        };
+        let is_allowed = !open.is_asked;
+        open.is_asked |= is_last;
+        is_allowed
     }
 
     /// HEADERS went out.

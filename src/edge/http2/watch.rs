@@ -7,18 +7,17 @@ use super::frames::{
     CONTINUATION, DATA, END_STREAM, Frames, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, Seen,
     WINDOW_UPDATE,
 };
+use super::rules::{self, INITIAL_WINDOW_SIZE};
 use super::streams::Streams;
-use super::{Http2Options, code};
+use super::{Cut, Http2Options, code};
 use crate::observe::labels::{CutLabel, ResetLabel};
 use crate::observe::metrics::Metrics;
 
-/// SETTINGS_INITIAL_WINDOW_SIZE, RFC 9113 section 6.5.2.
-const INITIAL_WINDOW_SIZE: u16 = 4;
 /// What a client may send for each request of its own: priorities, and room for the answer.
 const PER_REQUEST: u32 = 4;
-/// What it may send for each DATA frame that it gets: room on stream and connection, and more for every so many bytes,
-/// since some clients give room back in small pieces and measure the way with a PING.
-const PER_DATA: (u32, u32) = (2, 2048);
+/// What it may send for each DATA frame that it gets: room on stream and connection, and a PING that measures the way,
+/// as gRPC does; and more for every so many bytes, since some clients give room back in small pieces.
+const PER_DATA: (u32, u32) = (3, 2048);
 /// Most that a client can have earned: a window of 128 MiB, given back in such pieces.
 const MOST_EARNED: u32 = 65_536;
 
@@ -54,8 +53,13 @@ pub(super) struct Watch {
     block_since: Option<Instant>,
     /// The last stream of a GOAWAY of ours: what was open when the first one went out.
     last_stream: Option<u32>,
+    /// Requests have come that h2 has not given out yet: it reads on as long as there is something to read, and would
+    /// hold whatever a client asks for and takes back in one go.
+    is_turn_over: bool,
+    /// No frame has come yet.
+    is_first: bool,
     /// Why it must end at once.
-    cut: Option<CutLabel>,
+    cut: Option<Cut>,
     /// Why h2 ends it by itself.
     given_up: Option<CutLabel>,
     /// Stalled streams that h2 has not heard of yet, and since when it should have.
@@ -76,6 +80,8 @@ impl Watch {
             began: now,
             block_since: None,
             last_stream: None,
+            is_turn_over: false,
+            is_first: true,
             cut: None,
             given_up: None,
             stalled: Vec::new(),
@@ -84,13 +90,13 @@ impl Watch {
     }
 
     /// Why the connection must end at once, if it must.
-    pub(super) fn cut(&self) -> Option<CutLabel> {
+    pub(super) fn cut(&self) -> Option<Cut> {
         self.cut
     }
 
     /// Ends the connection at once.
-    pub(super) fn cut_for(&mut self, reason: CutLabel) {
-        self.cut.get_or_insert(reason);
+    pub(super) fn cut_for(&mut self, reason: CutLabel, code: u32) {
+        self.cut.get_or_insert(Cut { reason, code });
     }
 
     /// Why h2 gave the connection up, once it has said so to the client.
@@ -104,29 +110,53 @@ impl Watch {
         may_speak.then(|| self.last_stream.unwrap_or(self.streams.highest()))
     }
 
+    /// True if nothing more is to be read before the requests that came have been given out.
+    pub(super) fn is_turn_over(&self) -> bool {
+        self.is_turn_over
+    }
+
+    /// h2 has given out what came.
+    pub(super) fn begin_turn(&mut self) {
+        self.is_turn_over = false;
+    }
+
+    /// True once the client's first frame has come.
+    pub(super) fn has_begun(&self) -> bool {
+        self.inbound.has_begun()
+    }
+
     /// Bytes came from the client. False if it must not be heard any further.
     pub(super) fn received(&mut self, mut bytes: &[u8]) -> bool {
         while let Some(seen) = self.inbound.next(&mut bytes) {
-            if let Err(reason) = self.receive(seen) {
-                self.cut = Some(reason);
+            if let Err(cut) = rules::check(seen, self.is_first).and_then(|()| self.receive(seen)) {
+                self.cut.get_or_insert(cut);
                 return false;
             }
+            self.is_first = false;
         }
         true
     }
 
-    fn receive(&mut self, seen: Seen) -> Result<(), CutLabel> {
+    fn receive(&mut self, seen: Seen) -> Result<(), Cut> {
         match (seen.kind, seen.setting) {
             (SETTINGS, Some((INITIAL_WINDOW_SIZE, value))) => {
                 self.streams.first_window(value, Instant::now());
             }
             (SETTINGS, Some(_)) => {}
-            (DATA, _) if seen.length > 0 || seen.flags & END_STREAM != 0 => {}
-            (HEADERS | CONTINUATION, _) => self.block_passed(seen),
+            (DATA, _) => {
+                self.in_order(seen)?;
+                if seen.length == 0 && seen.flags & END_STREAM == 0 {
+                    return self.spend();
+                }
+            }
+            (HEADERS | CONTINUATION, _) => {
+                self.block_passed(seen);
+                return self.in_order(seen);
+            }
             (RST_STREAM, _) => {
                 self.streams.ended(seen.stream, Instant::now());
                 if !self.resets.spend(Instant::now) {
-                    return Err(CutLabel::Resets);
+                    return Err(Cut::flood(CutLabel::Resets));
                 }
             }
             (WINDOW_UPDATE, _) => {
@@ -139,9 +169,22 @@ impl Watch {
         Ok(())
     }
 
+    /// RFC 9113 section 5.1, half-closed (remote): h2 gives such a connection up with another code.
+    fn in_order(&mut self, seen: Seen) -> Result<(), Cut> {
+        let is_last = seen.flags & END_STREAM != 0;
+        if seen.kind == CONTINUATION || self.streams.came(seen.stream, is_last) {
+            return Ok(());
+        }
+        Err(Cut {
+            reason: CutLabel::Protocol,
+            code: code::STREAM_CLOSED,
+        })
+    }
+
     fn block_passed(&mut self, seen: Seen) {
         if seen.kind == HEADERS && self.streams.requested(seen.stream, Instant::now()) {
             self.earn(PER_REQUEST);
+            self.is_turn_over = true;
         }
         if !self.inbound.is_in_block() {
             self.block_since = None;
@@ -151,7 +194,7 @@ impl Watch {
     }
 
     /// A frame that carries nothing.
-    fn spend(&mut self) -> Result<(), CutLabel> {
+    fn spend(&mut self) -> Result<(), Cut> {
         if self.earned > 0 {
             self.earned -= 1;
             return Ok(());
@@ -159,7 +202,7 @@ impl Watch {
         if self.control.spend(Instant::now) {
             Ok(())
         } else {
-            Err(CutLabel::ControlFrames)
+            Err(Cut::flood(CutLabel::ControlFrames))
         }
     }
 
@@ -195,7 +238,7 @@ impl Watch {
                 metrics.connection.stream_reset(reason);
                 // To make us reset is as good as resetting.
                 if !self.resets.spend(Instant::now) {
-                    self.cut = Some(CutLabel::Resets);
+                    self.cut.get_or_insert(Cut::flood(CutLabel::Resets));
                 }
             }
             GOAWAY => {
@@ -238,11 +281,11 @@ impl Watch {
         if is_over(self.block_since, options.request_head)
             || !has_begun && is_over(Some(self.began), options.request_head)
         {
-            self.cut_for(CutLabel::RequestHead);
+            self.cut_for(CutLabel::RequestHead, code::NO_ERROR);
         }
         // h2 cannot be told in the middle of a frame, which a client may leave unfinished for ever.
         if is_over(self.stalled_since, options.response) {
-            self.cut_for(CutLabel::Stalled);
+            self.cut_for(CutLabel::Stalled, code::NO_ERROR);
         }
         if self.cut.is_some() {
             return Some(Due::Cut);
