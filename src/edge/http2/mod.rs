@@ -1,6 +1,6 @@
 //! HTTP/2: hyper and h2, and around them the limits that these do not have.
 //!
-//! h2 keeps the protocol: states, flow control, sizes of frames and header lists. [`watch`] sees every frame head pass
+//! h2 keeps the protocol: states, flow control, sizes of frames and header lists. `watch` sees every frame head pass
 //! and judges what is correct and still too much.
 
 mod budget;
