@@ -29,10 +29,10 @@ pub fn check<B>(request: &Request<B>, limits: &Limits) -> Result<(), RefusalLabe
         return Err(RefusalLabel::HeadTooLarge);
     }
     if !is_path(target, request.method()) || !is_http(uri) {
-        return Err(RefusalLabel::Target);
+        return Err(RefusalLabel::RequestLine);
     }
     if headers.values().any(|value| is_padded(value.as_bytes())) {
-        return Err(RefusalLabel::FieldValue);
+        return Err(RefusalLabel::Field);
     }
     if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
         return Err(RefusalLabel::ContentLength);
@@ -83,7 +83,7 @@ mod tests {
     use super::check;
     use crate::config::trial::settings;
     use crate::observe::labels::RefusalLabel::{
-        self, ContentLength, FieldValue, HeadTooLarge, Target, TargetTooLong, TooManyFields,
+        self, ContentLength, Field, HeadTooLarge, RequestLine, TargetTooLong, TooManyFields,
     };
     use http::Request;
 
@@ -133,11 +133,11 @@ mod tests {
         let length = |_| "content-length".to_owned();
         for (method, uri, fields, wanted) in [
             ("OPTIONS", "*", vec![], Ok(())),
-            ("GET", "*", vec![], Err(Target)),
-            ("GET", "ftp://a/", vec![], Err(Target)),
+            ("GET", "*", vec![], Err(RequestLine)),
+            ("GET", "ftp://a/", vec![], Err(RequestLine)),
             ("GET", "http://a/", vec![], Ok(())),
-            ("GET", "https://a/", field("x", " y"), Err(FieldValue)),
-            ("GET", "https://a/", field("x", "y\t"), Err(FieldValue)),
+            ("GET", "https://a/", field("x", " y"), Err(Field)),
+            ("GET", "https://a/", field("x", "y\t"), Err(Field)),
             ("GET", "https://a/", field("x", "y z"), Ok(())),
             ("GET", "https://a/", field("x", ""), Ok(())),
             ("GET", "https://a/", fields(2, length), Err(ContentLength)),

@@ -204,9 +204,24 @@ impl<S: Stream> Http2<S> {
         self.stream.flush()
     }
 
+    /// Any frame.
+    pub fn put(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        self.send(&frame(kind, flags, stream, payload)).unwrap();
+    }
+
     /// A GET on `stream`.
     pub fn get(&mut self, stream: u32, path: &str) {
         self.send(&get(stream, path)).unwrap();
+    }
+
+    /// A POST on `stream` whose body is to come.
+    pub fn post(&mut self, stream: u32, path: &str) {
+        self.send(&post(stream, path)).unwrap();
+    }
+
+    /// A piece of a body.
+    pub fn data(&mut self, stream: u32, piece: &[u8], flags: u8) {
+        self.put(DATA, flags, stream, piece);
     }
 
     /// The next frame, whatever it is; none when the connection is closed.

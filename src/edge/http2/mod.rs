@@ -25,10 +25,11 @@ use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::connection::{Connections, LINGER, Requests};
+use super::connection::{Connections, Requests};
 use super::{Handler, write_clock};
 use crate::config::Live;
 use crate::gateway::client::Client;
+use crate::lifecycle::cut;
 use crate::observe::labels::{CutLabel, Label};
 use clock::Clock;
 use watch::{Due, Watch};
@@ -106,11 +107,13 @@ impl<H: Handler> Connections<H> {
     {
         let watch = Rc::new(RefCell::new(Watch::new(self.http2, Instant::now())));
         let mut io = Watched::new(io, Rc::clone(&watch), self.observer.clone());
-        let requests = Rc::new(Requests::default());
+        let requests = Rc::new(Requests::of(&client));
         let context = Rc::new((self.handler.clone(), self.drain.clone()));
         let begun = Rc::clone(&requests);
+        let peer = client.address;
         let service = service_fn(move |request: Request<Incoming>| {
             let (context, begun) = (Rc::clone(&context), Rc::clone(&begun));
+            let client = client.clone();
             async move {
                 let (handler, drain) = &*context;
                 begun.began(drain.is_draining());
@@ -125,7 +128,7 @@ impl<H: Handler> Connections<H> {
         };
         if let Some(reason) = reason {
             self.observer.metrics.connection.cut(reason);
-            tracing::debug!(peer = %client.address, reason = reason.label(), "HTTP/2 connection cut");
+            tracing::debug!(%peer, reason = reason.label(), "HTTP/2 connection cut");
         }
         if farewell.is_some() || reason.is_some() {
             io.say_farewell(farewell).await;
@@ -142,11 +145,7 @@ impl<H: Handler> Connections<H> {
         let mut connection = pin!(connection);
         let mut clock = Clock::new(Rc::clone(watch));
         let mut is_finishing = false;
-        let mut closing = pin!(async {
-            self.drain.closing().await;
-            // A request may be on the wire already.
-            let _ = tokio::time::timeout(LINGER, requests.next()).await;
-        });
+        let mut closing = pin!(self.time_to_finish(requests));
         let mut forced = pin!(self.drain.forced());
         loop {
             tokio::select! {
@@ -209,7 +208,9 @@ fn builder(options: &Http2Options) -> http2::Builder<OnThisThread> {
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
-        .max_header_list_size(options.header_list);
+        .max_header_list_size(options.header_list)
+        // For WebSockets (RFC 8441); what else it would let in the gateway refuses.
+        .enable_connect_protocol();
     builder
 }
 
@@ -243,6 +244,6 @@ where
     F: Future<Output = ()> + 'static,
 {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
+        cut::spawn(future);
     }
 }
