@@ -13,3 +13,4 @@ pub mod metrics;
 pub mod redact;
 pub mod seldom;
 pub mod sink;
+pub mod spare;

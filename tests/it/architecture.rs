@@ -161,6 +161,7 @@ const FILES: &[&str] = &[
     "observe/redact.rs",
     "observe/seldom.rs",
     "observe/sink.rs",
+    "observe/spare.rs",
     "tools/check.rs",
     "tools/demo.rs",
     "tools/demo_backend.rs",

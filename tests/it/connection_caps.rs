@@ -208,7 +208,7 @@ fn one_address_cannot_take_what_is_for_all() {
     let gate = behind_balancer(&upstream, &yaml);
     let connect = |source: &str| {
         let mut stream = tcp(gate.http);
-        let header = if source.len() % 2 == 0 {
+        let header = if source.len().is_multiple_of(2) {
             version_1(source)
         } else {
             version_2(source)
@@ -367,6 +367,23 @@ fn every_connection_that_auto_allows_may_be_forwarded_at_the_same_time() {
     assert!(gate.metric("wxgate_accept_errors_total") < 0.5);
     let answer = only_answer(&gate, &verification("/a", TOKEN));
     assert_eq!(answer.body_text(), ECHOSTR);
+}
+
+#[test]
+fn without_a_descriptor_left_the_metrics_are_still_to_be_had() {
+    let upstream = Recorder::answering(OK);
+    // More than there are descriptors for, which is what a warning says.
+    let gate = with_256_files(&upstream, "limits: {connections: 1000}\n");
+    gate.wait_for_line(&["more than the limit of open files allows", "WARN"]);
+    let flood: Vec<_> = (0..400).map(|_| tcp(gate.http)).collect();
+    gate.wait_for_line(&["could not be accepted"]);
+    for _ in 0..3 {
+        assert!(gate.metric("wxgate_accept_errors_total") > 0.5);
+        assert_eq!(client::get(gate.admin, "/livez").status(), 200);
+    }
+    let files = std::fs::read_dir(format!("/proc/{}/fd", gate.pid())).unwrap();
+    assert!(files.count() > 250);
+    drop(flood);
 }
 
 #[test]
