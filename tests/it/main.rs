@@ -51,6 +51,7 @@ mod tls;
 mod trailers;
 mod upstream_down;
 mod upstream_errors;
+mod upstream_http2;
 mod upstream_tls;
 mod verification;
 mod websocket;
