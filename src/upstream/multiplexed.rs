@@ -190,7 +190,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin,
 {
     match Pin::new(&mut *connection).poll(context) {
-        Poll::Ready(Ok(())) => Poll::Ready(Err(ForwardError::Closed(None))),
+        Poll::Ready(Ok(())) => Poll::Ready(Err(ForwardError::NoBeginning(None))),
         Poll::Ready(Err(error)) => Poll::Ready(Err(failed(error))),
         Poll::Pending if connection.max_concurrent_send_streams() > 0 => Poll::Ready(Ok(())),
         Poll::Pending => Poll::Pending,
@@ -200,10 +200,8 @@ where
 fn failed(error: h2::Error) -> ForwardError {
     if error.get_io().is_some_and(|io| tls::is_behind(io)) {
         ForwardError::Tls(error.into())
-    } else if error.is_library() {
-        ForwardError::Malformed(error.into())
     } else {
-        ForwardError::Closed(Some(error.into()))
+        ForwardError::NoBeginning(Some(error.into()))
     }
 }
 

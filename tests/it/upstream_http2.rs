@@ -303,7 +303,7 @@ fn a_request_that_is_reset_before_a_response_is_502() {
 }
 
 #[test]
-fn an_upstream_that_speaks_http_1_instead_is_told_apart() {
+fn an_upstream_that_speaks_http_1_instead_is_502_and_the_log_says_what_to_write() {
     let plain = Recorder::start(|mut connection| {
         let mut preface = [0; 24];
         let _ = connection.stream.read_exact(&mut preface);
@@ -312,7 +312,7 @@ fn an_upstream_that_speaks_http_1_instead_is_told_apart() {
     });
     let gate = gate_before(&plain, "");
     assert_eq!(get(gate.http, "/").status(), 502);
-    gate.wait_for_metric("wxgate_upstream_errors_total{kind=\"malformed\"}", 1.0);
+    gate.wait_for_line(&["before HTTP/2 began; if it speaks HTTP/1.1, write http://"]);
 }
 
 #[test]
