@@ -18,6 +18,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::{Boot, Live, Settings};
 use crate::edge::admission::Admission;
 use crate::edge::handshake::Handshakes;
+use crate::edge::http1::wire::Rules;
+use crate::edge::http2::Http2Options;
 use crate::edge::slots::Slots;
 use crate::edge::{descriptors, listener, tls};
 use crate::gateway::snapshot::Snapshot;
@@ -30,6 +32,7 @@ use crate::observe::log;
 use crate::observe::metrics::Metrics;
 use crate::observe::seldom::Seldom;
 use crate::observe::sink::Sink;
+use crate::upstream::connect::Connector;
 use crate::worker::{Shared, Sockets, Worker};
 
 /// Why the program could not start. Nothing is left half-started.
@@ -107,6 +110,7 @@ impl App {
             config: Arc::new(tls::server_config(&live.tls).map_err(StartError::Tls)?),
             tls: Arc::new(live.tls.clone()),
             timeout: live.timeouts.handshake,
+            write_timeout: live.timeouts.response,
         };
         let (workers, admin, bound) = bind_all(&boot)?;
         log::count_panics(Arc::clone(&observer));
@@ -124,12 +128,13 @@ impl App {
         let shared = Shared {
             admission: Arc::new(admission),
             handshakes,
-            head_timeout: live.timeouts.request_head,
+            http1: Rules::of(&live),
+            http2: Http2Options::of(&live),
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::new(
                 live,
                 &observer.metrics,
             ))),
-            upstream: boot.upstream,
+            upstream: Connector::new(boot.upstream).map_err(StartError::Tls)?,
             observer,
             drain: Drain::default(),
         };

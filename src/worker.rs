@@ -13,20 +13,22 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::config;
 use crate::edge::admission::{self, Admission};
 use crate::edge::connection::Connections;
 use crate::edge::handshake::Handshakes;
+use crate::edge::http2::Http2Options;
 use crate::edge::slots::Slot;
-use crate::edge::{Handler, listener};
+use crate::edge::write_clock::WriteClock;
+use crate::edge::{Handler, http1, listener};
 use crate::gateway::body::Body;
 use crate::gateway::client::Client;
 use crate::gateway::handler::Gateway;
 use crate::gateway::snapshot::Snapshot;
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::Observer;
-use crate::observe::labels::ListenerLabel;
+use crate::observe::labels::{ListenerLabel, RefusalLabel};
 use crate::upstream::Upstream;
+use crate::upstream::connect::Connector;
 use crate::upstream::tunnel::Tunnels;
 
 /// How long a connection beyond the caps may take in all: the consoles wait for five seconds, and its place is rare.
@@ -39,12 +41,14 @@ pub struct Shared {
     pub admission: Arc<Admission>,
     /// Certificates and versions.
     pub handshakes: Handshakes,
-    /// Longest wait for a request head.
-    pub head_timeout: Duration,
+    /// What an HTTP/1 client may do.
+    pub http1: http1::wire::Rules,
+    /// For HTTP/2 clients.
+    pub http2: Http2Options,
     /// The current live settings.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Where the backend is.
-    pub upstream: config::Upstream,
+    pub upstream: Connector,
     /// Metrics and access log.
     pub observer: Arc<Observer>,
     /// When to stop.
@@ -74,6 +78,10 @@ impl Handler for Rc<Gateway> {
     async fn handle(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
         Gateway::handle(self, request, client).await
     }
+
+    fn refuse(&self, reason: RefusalLabel, client: &Client) -> Response<Body> {
+        Gateway::refuse(self, reason, client)
+    }
 }
 
 impl Worker {
@@ -85,7 +93,6 @@ impl Worker {
         let tunnels = Tunnels {
             tracker: tracker.clone(),
             drain: shared.drain.clone(),
-            observer: Arc::clone(observer),
         };
         let gateway = Gateway::new(
             Arc::clone(&shared.snapshot),
@@ -98,7 +105,8 @@ impl Worker {
             handler: Rc::new(gateway),
             observer: Arc::clone(observer),
             drain: shared.drain.clone(),
-            head_timeout: shared.head_timeout,
+            http1: shared.http1,
+            http2: shared.http2,
         };
         Self {
             shared,
@@ -162,9 +170,11 @@ impl Worker {
         listener: ListenerLabel,
         mut stream: TcpStream,
         peer: SocketAddr,
-        mut slot: Slot,
+        slot: Slot,
     ) {
         let _open = Open::count(&self.shared.observer, listener);
+        // Dropped before the gauge moves: who sees this connection gone finds its place free.
+        let mut slot = slot;
         // Responses go out when they are ready; a socket that cannot say so still works.
         let _ = stream.set_nodelay(true);
         let deadline = Instant::now() + self.shared.handshakes.timeout;
@@ -188,7 +198,10 @@ impl Worker {
     async fn serve_client(&self, stream: TcpStream, client: Client, deadline: Instant) {
         let metrics = &self.shared.observer.metrics;
         match client.listener {
-            ListenerLabel::Http => self.connections.serve_h1(stream, client).await,
+            ListenerLabel::Http => {
+                let stream = WriteClock::new(stream, self.shared.handshakes.write_timeout);
+                self.connections.serve_h1(stream, client).await;
+            }
             ListenerLabel::Https => {
                 let handshakes = &self.shared.handshakes;
                 let handshake =

@@ -14,6 +14,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::first_flight::{self, FirstFlight};
 use super::tls;
+use super::write_clock::WriteClock;
 use crate::config::Tls;
 use crate::observe::labels::{HandshakeLabel, Label};
 use crate::observe::metrics::Metrics;
@@ -37,6 +38,8 @@ pub struct Handshakes {
     pub config: Arc<ServerConfig>,
     /// Longest time from the accept to the end of the handshake, a header of the PROXY protocol included.
     pub timeout: Duration,
+    /// Longest time in which a client may take nothing, for as long as the stream lives.
+    pub write_timeout: Duration,
 }
 
 impl Handshakes {
@@ -47,7 +50,7 @@ impl Handshakes {
         peer: SocketAddr,
         deadline: Instant,
         metrics: &Metrics,
-    ) -> Option<TlsStream<TcpStream>> {
+    ) -> Option<TlsStream<WriteClock<TcpStream>>> {
         let began = Instant::now();
         let outcome = timeout_at(deadline, self.shake_hands(stream)).await;
         let failure = match outcome {
@@ -68,7 +71,7 @@ impl Handshakes {
     async fn shake_hands(
         &self,
         mut stream: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, HandshakeLabel), Failure> {
+    ) -> Result<(TlsStream<WriteClock<TcpStream>>, HandshakeLabel), Failure> {
         let accepted = match first_flight::read(&mut stream).await {
             Ok(FirstFlight::Hello(accepted)) => accepted,
             Ok(FirstFlight::PlainHttp) => {
@@ -81,6 +84,7 @@ impl Handshakes {
         };
         let sni = accepted.client_hello().server_name().map(str::to_owned);
         let about = self.about(sni.as_deref());
+        let stream = WriteClock::new(stream, self.write_timeout);
         let start = StartHandshake::from_parts(*accepted, stream);
         match start.into_stream(Arc::clone(&self.config)).await {
             Ok(stream) => Ok((stream, about)),

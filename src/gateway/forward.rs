@@ -49,6 +49,7 @@ pub fn upstream_request(
         Host::Absent | Host::Malformed => None,
     };
     let address = forwarding.client.address.ip().to_canonical();
+    let upload = body.upload();
     let origin = Origin {
         client: address,
         caller: forwarding.caller.address.ip,
@@ -60,6 +61,7 @@ pub fn upstream_request(
         underscores: forwarding.live.headers.underscores,
         request_id: forwarding.request_id,
         is_upgrade,
+        is_expecting: upload.as_ref().is_some_and(|upload| upload.is_unasked()),
     };
     headers::edit_request(&mut parts, &origin);
     // For GET and HEAD hyper would send no body at all without being told how it is framed.
@@ -76,5 +78,9 @@ pub fn upstream_request(
         .map(Uri::from)
         .unwrap_or_default();
     parts.version = Version::HTTP_11;
-    Request::from_parts(parts, body)
+    let mut request = Request::from_parts(parts, body);
+    if let Some(upload) = upload {
+        upload.listen(&mut request);
+    }
+    request
 }

@@ -42,25 +42,35 @@ pub fn status(status: StatusCode) -> Own {
     text(status, words)
 }
 
-/// The answer to a request that was refused for this reason.
+/// The answer to a request that is refused.
 #[must_use]
 pub fn refusal(reason: RefusalLabel) -> Own {
-    let status_code = match reason {
-        RefusalLabel::Address => return status(StatusCode::FORBIDDEN),
-        RefusalLabel::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-        RefusalLabel::Connect
-        | RefusalLabel::Host
-        | RefusalLabel::TransferEncoding
-        | RefusalLabel::Malformed => StatusCode::BAD_REQUEST,
-    };
-    let mut response = status(status_code);
+    let mut response = status(refusal_status(reason));
     let headers = response.headers_mut();
     if reason == RefusalLabel::Overloaded {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     // What follows something malformed cannot be trusted, and what is too much is to go.
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    if reason != RefusalLabel::Address {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
+}
+
+/// RFC 9110 section 15.5, RFC 6585 section 5.
+fn refusal_status(reason: RefusalLabel) -> StatusCode {
+    match reason {
+        RefusalLabel::Address => StatusCode::FORBIDDEN,
+        RefusalLabel::HeadTimeout | RefusalLabel::Stalled => StatusCode::REQUEST_TIMEOUT,
+        RefusalLabel::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        RefusalLabel::TargetTooLong => StatusCode::URI_TOO_LONG,
+        RefusalLabel::HeadTooLarge | RefusalLabel::TooManyFields => {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        }
+        RefusalLabel::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        RefusalLabel::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+        _ => StatusCode::BAD_REQUEST,
+    }
 }
 
 /// 308 to the same target on https; `None` without a host and a path to redirect to.

@@ -40,7 +40,11 @@ pub fn route<'a, B>(
     request: &'a Request<B>,
 ) -> Route<'a> {
     let path = request.uri().path();
-    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    // A WebSocket over HTTP/2 (RFC 8441) is asked for by CONNECT, and by GET over HTTP/1.1.
+    let is_read = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::CONNECT
+    );
     let endpoint = endpoint_at(snapshot, host, path);
     if let Some((endpoint, counted)) = endpoint {
         let is_allowed = may_call(endpoint, caller);

@@ -8,7 +8,7 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use http_body::Frame;
 
 use crate::config::Underscores;
@@ -84,6 +84,8 @@ pub struct Origin<'a> {
     pub request_id: &'a HeaderValue,
     /// True if the request asks for a WebSocket.
     pub is_upgrade: bool,
+    /// True if the client waits to be asked for its body, and can be asked.
+    pub is_expecting: bool,
 }
 
 /// A client's certificate, verified.
@@ -100,7 +102,7 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
     let headers = &mut parts.headers;
     let wants_trailers = te_names_trailers(headers);
     strip_hop_by_hop(headers);
-    if wants_trailers {
+    if wants_trailers && !origin.is_upgrade {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
@@ -108,8 +110,9 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
         headers.insert(UPGRADE, WEBSOCKET);
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    // Answered by this server when the body is first asked for.
-    headers.remove(EXPECT);
+    if !origin.is_expecting {
+        headers.remove(EXPECT);
+    }
     drop_proofs(headers);
     if let Some(proof) = origin.certificate {
         headers.insert(X_CLIENT_CERT_SHA256, proof.sha256.clone());
@@ -126,20 +129,40 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
     set_forwarded(headers, origin);
 }
 
-/// Makes a response head fit for the client. With `is_upgrade` it is a 101 to a request for a WebSocket.
-pub fn edit_response(headers: &mut HeaderMap, is_upgrade: bool) {
+/// Makes a response head fit for the client. With `is_upgrade` it is a 101 to a request for a WebSocket, which has no
+/// body and thus no length.
+pub fn edit_response<B>(response: &mut Response<B>, is_upgrade: bool) {
+    // It must have none (RFC 9110 section 8.6), and over HTTP/2 clients take it for an error.
+    let is_without = response.status() == StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
     // The upstream's chunked framing has been read; a length beside it was wrong (RFC 9112 section 6.3).
-    // One that is written as a list is left to be written anew.
+    // One that is written several times or as a list is left to be written anew.
     let is_number = |value: &HeaderValue| value.as_bytes().iter().all(u8::is_ascii_digit);
-    if headers.contains_key(TRANSFER_ENCODING) || !headers.get(CONTENT_LENGTH).is_none_or(is_number)
-    {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let is_plain = lengths.next().is_none_or(is_number) && lengths.next().is_none();
+    if headers.contains_key(TRANSFER_ENCODING) || !is_plain || is_without {
         headers.remove(CONTENT_LENGTH);
     }
     strip_hop_by_hop(headers);
     if is_upgrade {
+        headers.remove(CONTENT_LENGTH);
         headers.insert(UPGRADE, WEBSOCKET);
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
+}
+
+/// True if a response that has no content by its status (RFC 9112 section 6.3) announces some. An upstream that sends it
+/// all the same would have it taken for the next response, so its connection is used for no other.
+#[must_use]
+pub fn announces_content_that_is_none<B>(response: &Response<B>) -> bool {
+    let headers = response.headers();
+    let is_nothing = |length: &HeaderValue| length.as_bytes() == b"0";
+    matches!(
+        response.status(),
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    ) && response.version() != Version::HTTP_2
+        && (headers.contains_key(TRANSFER_ENCODING)
+            || !headers.get_all(CONTENT_LENGTH).iter().all(is_nothing))
 }
 
 /// True if the one `Upgrade` field names WebSocket alone.
@@ -157,6 +180,14 @@ pub fn is_chunked_or_plain(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
     codings.next().is_none_or(is_chunked) && codings.next().is_none()
+}
+
+/// True if the one `Expect` field is `100-continue`.
+#[must_use]
+pub fn expects_continue(headers: &HeaderMap) -> bool {
+    let mut fields = headers.get_all(EXPECT).iter();
+    let is_continue = |field: &HeaderValue| field.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    fields.next().is_some_and(is_continue) && fields.next().is_none()
 }
 
 /// True if a `Connection` field has this token.
@@ -183,13 +214,24 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes trailers fit to pass in either direction: what a head may not have, a trailer may not bring in after it.
+/// Makes a request's trailers fit to pass: what a head may not have, a trailer may not bring in after it.
 #[must_use]
 pub fn edit_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
-            strip_hop_by_hop(&mut trailers);
             drop_underscores(&mut trailers);
+            edit_response_trailers(Frame::trailers(trailers))
+        }
+        Err(frame) => frame,
+    }
+}
+
+/// The same for a response's, whose names may have a `_` as those in its head may: gRPC's metadata do.
+#[must_use]
+pub fn edit_response_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            strip_hop_by_hop(&mut trailers);
             drop_proofs(&mut trailers);
             for name in ESSENTIAL.iter().chain(&FORWARDING) {
                 trailers.remove(name);

@@ -135,6 +135,22 @@ pub fn exchange(stream: &mut dyn Stream, request: &[u8]) -> Vec<u8> {
     }
 }
 
+/// Reads what comes until the other side closes; false if it did so with a reset instead of an end.
+pub fn read_to_end(stream: &mut dyn Stream) -> (Vec<u8>, bool) {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return (bytes, true),
+            Ok(length) => bytes.extend_from_slice(&buffer[..length]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                panic!("still open after {:?}", String::from_utf8_lossy(&bytes))
+            }
+            Err(_) => return (bytes, false),
+        }
+    }
+}
+
 /// Reads one response with a `Content-Length`, leaving the connection open.
 pub fn read_answer(stream: &mut dyn Stream) -> Answer {
     let mut bytes = Vec::new();

@@ -18,10 +18,14 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, LocalOptions};
 use wxgate::edge::Handler;
 use wxgate::edge::connection::Connections;
+use wxgate::edge::http1::head::Limits;
+use wxgate::edge::http1::wire::Rules;
+use wxgate::edge::http2::Http2Options;
+use wxgate::edge::write_clock::WriteClock;
 use wxgate::gateway::client::Client;
 use wxgate::lifecycle::drain::Drain;
 use wxgate::observe::exchange::Observer;
-use wxgate::observe::labels::ListenerLabel;
+use wxgate::observe::labels::{ListenerLabel, RefusalLabel};
 use wxgate::observe::metrics::Metrics;
 
 use crate::client::{self, exchange, read_answer, tcp};
@@ -126,6 +130,10 @@ impl Handler for Fragile {
         }
         Response::new(Full::new(path.into()))
     }
+
+    fn refuse(&self, reason: RefusalLabel, _: &Client) -> Response<Full<Bytes>> {
+        Response::new(Full::new(reason.to_string().into()))
+    }
 }
 
 /// For `tls.crt` and `tls.key` in `dir`.
@@ -164,7 +172,24 @@ fn fragile(dir: &TempDir) -> (SocketAddr, SocketAddr) {
                     access_log: None,
                 }),
                 drain: Drain::default(),
-                head_timeout: SOON,
+                http1: Rules {
+                    limits: Limits {
+                        target: 1024,
+                        head: 1024,
+                        fields: 16,
+                    },
+                    head: SOON,
+                    idle: SOON,
+                },
+                http2: Http2Options {
+                    streams: 128,
+                    header_list: 32 * 1024,
+                    resets: 500,
+                    control_frames: 1000,
+                    request_head: SOON,
+                    idle: SOON,
+                    response: SOON,
+                },
             });
             let [clear, encrypted] = listeners.map(|socket| {
                 socket.set_nonblocking(true).unwrap();
@@ -183,7 +208,7 @@ fn fragile(dir: &TempDir) -> (SocketAddr, SocketAddr) {
                         let (stream, address) = accepted.unwrap();
                         let client = Client::new(address, ListenerLabel::Https);
                         tokio::task::spawn_local(async move {
-                            let stream = acceptor.accept(stream).await.unwrap();
+                            let stream = acceptor.accept(WriteClock::new(stream, SOON)).await.unwrap();
                             connections.serve_tls(stream, client).await;
                         });
                     }

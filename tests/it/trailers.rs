@@ -42,7 +42,8 @@ fn a_response_with_trailers_ends_with_them_and_gives_its_connection_back() {
         let head = read_until(&mut stream, "\r\n\r\n");
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         let body = read_until(&mut stream, "\r\n\r\n").to_lowercase();
-        assert_eq!(body, "2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n");
+        // A name with "_" comes from the upstream as it may in a head.
+        assert_eq!(body, "2\r\nok\r\n0\r\nx-sum: 7\r\nx_low: 1\r\n\r\n");
     }
     gate.wait_for_metric("wxgate_requests_in_flight", 0.0);
     let reused = gate.metric("wxgate_upstream_connections_reused_total");
@@ -66,9 +67,9 @@ fn request_trailers_pass_without_names_that_a_client_may_not_send() {
     let mut stream = client::tcp(gate.http);
     let request = [
         b"POST /t HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\
-          Trailer: X-Sum, X-WeChat-Verified, X-Forwarded-For, X_Low, Host\r\n\r\n2\r\nok\r\n",
+          Trailer: X-Sum, X-WeChat-Verified, X-Forwarded-For, X_Low\r\n\r\n2\r\nok\r\n",
         END,
-        b"X-Sum: 7\r\nX-WeChat-Verified: shop\r\nX-Forwarded-For: 9.9.9.9\r\nX_Low: 1\r\nHost: b\r\n\r\n",
+        b"X-Sum: 7\r\nX-WeChat-Verified: shop\r\nX-Forwarded-For: 9.9.9.9\r\nX_Low: 1\r\n\r\n",
     ];
     for _ in 0..3 {
         stream.write_all(&request.concat()).unwrap();

@@ -5,7 +5,9 @@ use std::time::Duration;
 use prometheus::{Histogram, IntCounter, IntGauge, IntGaugeVec};
 
 use super::family::{Counters, Families};
-use crate::observe::labels::{HandshakeLabel, Label, ListenerLabel, RejectionLabel};
+use crate::observe::labels::{
+    CutLabel, HandshakeLabel, Label, ListenerLabel, RejectionLabel, ResetLabel,
+};
 
 const HANDSHAKE_SECONDS: [f64; 8] = [0.0002, 0.0005, 0.001, 0.005, 0.05, 0.25, 1.0, 5.0];
 
@@ -17,6 +19,8 @@ pub struct ConnectionMetrics {
     accept_errors: IntCounter,
     /// By listener and reason, in this order of significance.
     rejected: Vec<IntCounter>,
+    cut: Counters<CutLabel>,
+    resets: Counters<ResetLabel>,
     /// First all that succeeded, then all that failed.
     handshakes: Vec<IntCounter>,
     handshake_seconds: Histogram,
@@ -45,6 +49,16 @@ impl ConnectionMetrics {
                 "Connections that could not be accepted.",
             )?,
             rejected: rejected(families)?,
+            cut: families.counters(
+                "wxgate_connections_cut_total",
+                "Connections ended for what their client did or failed to do.",
+                "reason",
+            )?,
+            resets: families.counters(
+                "wxgate_http2_streams_reset_total",
+                "HTTP/2 streams reset for what their client did or failed to do.",
+                "reason",
+            )?,
             handshakes: handshakes(families)?,
             handshake_seconds: families.histogram(
                 "wxgate_tls_handshake_duration_seconds",
@@ -85,6 +99,16 @@ impl ConnectionMetrics {
         if let Some(counter) = self.rejected.get(position) {
             counter.inc();
         }
+    }
+
+    /// A connection was cut.
+    pub fn cut(&self, reason: CutLabel) {
+        self.cut.add(reason);
+    }
+
+    /// A stream was reset, and the client is the cause.
+    pub fn stream_reset(&self, reason: ResetLabel) {
+        self.resets.add(reason);
     }
 
     /// A TLS handshake succeeded.

@@ -48,7 +48,7 @@ impl RequestMetrics {
             )?,
             refusals: families.counters(
                 "wxgate_refused_requests_total",
-                "Requests refused here, by reason.",
+                "Requests refused or ended for what the client did, by why.",
                 "reason",
             )?,
             aborts: families.counters(
