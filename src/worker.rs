@@ -170,9 +170,11 @@ impl Worker {
         listener: ListenerLabel,
         mut stream: TcpStream,
         peer: SocketAddr,
-        mut slot: Slot,
+        slot: Slot,
     ) {
         let _open = Open::count(&self.shared.observer, listener);
+        // Dropped before the gauge moves: who sees this connection gone finds its place free.
+        let mut slot = slot;
         // Responses go out when they are ready; a socket that cannot say so still works.
         let _ = stream.set_nodelay(true);
         let deadline = Instant::now() + self.shared.handshakes.timeout;

@@ -228,8 +228,10 @@ fn one_address_cannot_take_what_is_for_all() {
             "[2001:db8:0:1::7]:1",
         ),
     ] {
-        let [first, second, third] = network.map(connect);
-        let (first, second, mut third) = (served(first), served(second), third);
+        let [first, second, third] = network;
+        // One after the other: whoever comes last is over.
+        let (first, second) = (served(connect(first)), served(connect(second)));
+        let mut third = connect(third);
         let answer = ask(&mut third, "/");
         assert_eq!(
             (answer.status(), answer.header("retry-after")),
