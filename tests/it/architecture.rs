@@ -187,6 +187,7 @@ const FILES: &[&str] = &[
     "observe/refusal.rs",
     "observe/seldom.rs",
     "observe/sink.rs",
+    "observe/spare.rs",
     "observe/tunnel.rs",
     "tools/check.rs",
     "tools/demo.rs",

@@ -370,6 +370,23 @@ fn every_connection_that_auto_allows_may_be_forwarded_at_the_same_time() {
 }
 
 #[test]
+fn without_a_descriptor_left_the_metrics_are_still_to_be_had() {
+    let upstream = Recorder::answering(OK);
+    // More than there are descriptors for, which is what a warning says.
+    let gate = with_256_files(&upstream, "limits: {connections: 1000}\n");
+    gate.wait_for_line(&["more than the limit of open files allows", "WARN"]);
+    let flood: Vec<_> = (0..400).map(|_| tcp(gate.http)).collect();
+    gate.wait_for_line(&["could not be accepted"]);
+    for _ in 0..3 {
+        assert!(gate.metric("wxgate_accept_errors_total") > 0.5);
+        assert_eq!(client::get(gate.admin, "/livez").status(), 200);
+    }
+    let files = std::fs::read_dir(format!("/proc/{}/fd", gate.pid())).unwrap();
+    assert!(files.count() > 250);
+    drop(flood);
+}
+
+#[test]
 fn a_thousand_clients_that_are_slow_do_not_stop_a_new_one() {
     let upstream = Recorder::answering(OK);
     let gate = Gate::start(&format!(
