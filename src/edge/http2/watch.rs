@@ -134,6 +134,11 @@ impl Watch {
             }
             self.is_first = false;
         }
+        if !self.inbound.is_in_head() {
+            self.block_since = None;
+        } else if self.block_since.is_none() {
+            self.block_since = Some(Instant::now());
+        }
         true
     }
 
@@ -149,8 +154,14 @@ impl Watch {
                     return self.spend();
                 }
             }
-            (HEADERS | CONTINUATION, _) => {
-                self.block_passed(seen);
+            (CONTINUATION, _) => {}
+            (HEADERS, _) => {
+                // Another block has ended before.
+                self.block_since = None;
+                if self.streams.requested(seen.stream, Instant::now()) {
+                    self.earn(PER_REQUEST);
+                    self.is_turn_over = true;
+                }
                 return self.in_order(seen);
             }
             (RST_STREAM, _) => {
@@ -172,25 +183,13 @@ impl Watch {
     /// RFC 9113 section 5.1, half-closed (remote): h2 gives such a connection up with another code.
     fn in_order(&mut self, seen: Seen) -> Result<(), Cut> {
         let is_last = seen.flags & END_STREAM != 0;
-        if seen.kind == CONTINUATION || self.streams.came(seen.stream, is_last) {
+        if self.streams.came(seen.stream, is_last) {
             return Ok(());
         }
         Err(Cut {
             reason: CutLabel::Protocol,
             code: code::STREAM_CLOSED,
         })
-    }
-
-    fn block_passed(&mut self, seen: Seen) {
-        if seen.kind == HEADERS && self.streams.requested(seen.stream, Instant::now()) {
-            self.earn(PER_REQUEST);
-            self.is_turn_over = true;
-        }
-        if !self.inbound.is_in_block() {
-            self.block_since = None;
-        } else if self.block_since.is_none() {
-            self.block_since = Some(Instant::now());
-        }
     }
 
     /// A frame that carries nothing.
