@@ -29,6 +29,7 @@ mod drain;
 mod early_answer;
 mod forwarding;
 mod frames;
+mod fuzz_corpus;
 mod gate;
 mod http10;
 mod http1_limits;
