@@ -22,8 +22,10 @@ pub(super) const DEFAULTS: &[(&str, Default)] = &[
     ("http.redirect_port", Default::Text("443")),
     ("upstream.connect_timeout", Default::Text("5s")),
     ("upstream.response_timeout", Default::Text("60s")),
+    ("upstream.body_timeout", Default::Text("1h")),
     ("upstream.idle_timeout", Default::Text("4s")),
     ("upstream.max_idle", Default::Text("128")),
+    ("upstream.ping_interval", Default::Text("5m")),
     ("timeouts.handshake", Default::Text("10s")),
     ("timeouts.request_head", Default::Text("30s")),
     ("timeouts.idle", Default::Text("75s")),
@@ -51,7 +53,7 @@ pub(super) const DEFAULTS: &[(&str, Default)] = &[
 
 /// Keys without a default, and keys of list items.
 const OTHER_WORDS: &[&str] = &[
-    "upstream.url",
+    "upstream.url.tls.ca.server_name.cert.key",
     "name.cert.key.host.path.platform.tokens.encoding_aes_keys.receive_ids.timestamp_window.allow",
     "file.env",
 ];

@@ -28,7 +28,7 @@ mod settings;
 mod size;
 mod spelling;
 #[cfg(test)]
-mod trial;
+pub(crate) mod trial;
 mod yaml;
 
 pub use certificate::Certificate;
@@ -39,9 +39,9 @@ pub use layers::Config;
 pub use overrides::{Override, OverrideError};
 pub use secret::Secret;
 pub use settings::{
-    BodyLimits, Boot, ClientAuth, Drain, Endpoint, Headers, Http, Http2Limits, Limits, Listen,
-    Live, Log, LogFormat, Networks, OtherRequests, Settings, Target, Timeouts, Tls, TlsVersion,
-    Underscores, Upstream,
+    BodyLimits, Boot, ClientAuth, ClientCertificate, Drain, Endpoint, Headers, Http, Http2Limits,
+    Limits, Listen, Live, Log, LogFormat, Networks, OtherRequests, Protocol, Settings, Target,
+    Timeouts, Tls, TlsVersion, Underscores, Upstream, UpstreamTls,
 };
 
 use std::path::Path;

@@ -49,6 +49,21 @@ impl Trial {
             .with_file(&format!("{name}.key"), made.signing_key.serialize_pem())
     }
 
+    /// For an upstream with TLS: an authority, so that the system need not have one.
+    pub(super) fn with_roots(self) -> Self {
+        let tls = self.path("config.yaml");
+        let text = std::fs::read_to_string(&tls).unwrap();
+        let is_tls = ["https://", "h2://"]
+            .iter()
+            .any(|scheme| text.contains(scheme));
+        if !is_tls {
+            return self;
+        }
+        let with_ca = text.replace("'}", "', tls: {ca: ca.crt}}");
+        self.with_certificate("ca", &["ca"])
+            .with_file("config.yaml", with_ca)
+    }
+
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -62,7 +77,7 @@ impl Trial {
         Config::read(Some(&self.path("config.yaml")), &self.flags, environment)?.check()
     }
 
-    pub(super) fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         self.check().unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -75,7 +90,7 @@ impl Trial {
 }
 
 /// The settings of the shortest configuration with `more` below it.
-pub(super) fn settings(more: &str) -> Settings {
+pub(crate) fn settings(more: &str) -> Settings {
     Trial::new(&format!("{SHORTEST}{more}")).settings()
 }
 

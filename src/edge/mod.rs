@@ -6,14 +6,21 @@ use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 
 use crate::gateway::client::Client;
-use crate::gateway::refusal::Refusal;
+use crate::observe::labels::RefusalLabel;
 
+pub mod admission;
+pub mod client_certificate;
 pub mod connection;
+pub mod descriptors;
 pub mod first_flight;
 pub mod handshake;
 pub mod http1;
+pub mod http2;
 pub mod listener;
+pub mod proxy_protocol;
+pub mod slots;
 pub mod tls;
+pub mod write_clock;
 
 /// What answers requests.
 pub trait Handler: Clone + 'static {
@@ -30,5 +37,5 @@ pub trait Handler: Clone + 'static {
     ) -> impl Future<Output = Response<Self::Body>>;
 
     /// Answers a request whose head must not be read.
-    fn refuse(&self, refusal: Refusal, client: Client) -> Response<Self::Body>;
+    fn refuse(&self, reason: RefusalLabel, client: &Client) -> Response<Self::Body>;
 }

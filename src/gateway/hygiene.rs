@@ -1,14 +1,15 @@
 //! What no well-formed request has, whatever the version of HTTP: the rules as a table.
 //!
 //! How an HTTP/1 head is written is checked where its bytes are still to be seen, in `edge::http1::head`; how an HTTP/2
-//! one is, by the HTTP library.
+//! one is, by the HTTP library and in [`http2_head`](super::http2_head).
 
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, Method, Uri};
+use hyper::ext::Protocol;
 
 use super::host::Host;
 use crate::observe::labels::RefusalLabel;
-use crate::upstream::headers;
+use crate::upstream::{headers, websocket};
 
 /// A request head as the rules see it.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub struct Subject<'a> {
     pub uri: &'a Uri,
     /// Its fields.
     pub headers: &'a HeaderMap,
+    /// `:protocol`, which makes a CONNECT over HTTP/2 an extended one.
+    pub protocol: Option<&'a Protocol>,
     /// What it says of its host.
     pub host: &'a Host,
 }
@@ -26,7 +29,8 @@ pub struct Subject<'a> {
 type Rule = fn(Subject<'_>) -> bool;
 
 /// What must not be true, and the reason under which it is counted.
-const RULES: [(Rule, RefusalLabel); 4] = [
+const RULES: [(Rule, RefusalLabel); 5] = [
+    (asks_for_another_protocol, RefusalLabel::Protocol),
     (has_no_path, RefusalLabel::Connect),
     (has_bad_host, RefusalLabel::Host),
     (has_bad_upgrade, RefusalLabel::Upgrade),
@@ -44,9 +48,16 @@ pub fn check(subject: Subject<'_>) -> Result<(), RefusalLabel> {
     }
 }
 
+fn asks_for_another_protocol(subject: Subject<'_>) -> bool {
+    subject
+        .protocol
+        .is_some_and(|protocol| !websocket::is_protocol(protocol))
+}
+
 /// A target in authority form has no path; with another method than CONNECT it is malformed as well.
 fn has_no_path(subject: Subject<'_>) -> bool {
-    *subject.method == Method::CONNECT || subject.uri.path_and_query().is_none()
+    let is_plain_connect = *subject.method == Method::CONNECT && subject.protocol.is_none();
+    is_plain_connect || subject.uri.path_and_query().is_none()
 }
 
 fn has_bad_host(subject: Subject<'_>) -> bool {
@@ -92,6 +103,7 @@ mod tests {
     use crate::gateway::host::Host;
     use crate::observe::labels::RefusalLabel;
     use http::{HeaderValue, Request};
+    use hyper::ext::Protocol;
 
     fn verdict(
         method: &str,
@@ -100,13 +112,17 @@ mod tests {
     ) -> Option<RefusalLabel> {
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in fields {
-            request = request.header(*name, *value);
+            request = match *name {
+                ":protocol" => request.extension(Protocol::from_static(value)),
+                name => request.header(name, *value),
+            };
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
         check(Subject {
             method: &parts.method,
             uri: &parts.uri,
             headers: &parts.headers,
+            protocol: parts.extensions.get(),
             host: &Host::Named(HeaderValue::from_static("a")),
         })
         .err()
@@ -120,9 +136,17 @@ mod tests {
         ];
         assert_eq!(verdict("GET", "/", &websocket), None);
         assert_eq!(verdict("POST", "/", &[("expect", "100-Continue")]), None);
+        let extended = [(":protocol", "websocket")];
+        assert_eq!(verdict("CONNECT", "https://a/", &extended), None);
         for (method, uri, fields, reason) in [
             ("CONNECT", "a:80", &[][..], RefusalLabel::Connect),
             ("GET", "a:80", &[], RefusalLabel::Connect),
+            (
+                "CONNECT",
+                "https://a/",
+                &[(":protocol", "connect-udp")],
+                RefusalLabel::Protocol,
+            ),
             (
                 "GET",
                 "/",

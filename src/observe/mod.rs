@@ -4,10 +4,15 @@
 //! other threads.
 
 pub mod access_log;
+pub mod address;
 pub mod admin;
+pub mod chain;
 pub mod exchange;
 pub mod labels;
 pub mod log;
 pub mod metrics;
 pub mod redact;
+mod refusal;
+pub mod seldom;
 pub mod sink;
+pub mod tunnel;

@@ -1,19 +1,30 @@
-//! A new connection to the upstream, by TCP or by a unix socket.
-
-use std::io;
+//! A new connection to the upstream: by TCP or by a unix socket, over TLS where the URL says so.
 
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::net::UnixStream;
 use tokio::task::AbortHandle;
 
+use super::address;
 use super::error::ForwardError;
+use super::multiplexed::{self, Multiplexed};
 use super::request_body::RequestBody;
+use super::tls::{self, Tls};
 use crate::config::{self, Target};
 
 /// Largest read and write buffer towards the upstream.
 const BUFFER: usize = 64 * 1024;
+/// Most fields of a response. hyper's own limit of 100 is met by sites that set a cookie for everything.
+const FIELDS: usize = 256;
+
+/// How connections are made; clones make the same ones.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    /// The settings.
+    pub config: config::Upstream,
+    tls: Option<Tls>,
+}
 
 /// An HTTP/1.1 connection whose input and output a task of this thread drives.
 #[derive(Debug)]
@@ -24,10 +35,10 @@ pub struct Connection {
     _task: EndOnDrop,
 }
 
-/// Ends a connection's task, and with it the connection: hyper alone would go on sending an upload that nobody waits
-/// for. After an upgrade the task has ended by itself and this does nothing.
+/// Ends a task when it is dropped. A connection's ends with it: hyper alone would go on sending an upload that nobody
+/// waits for. After an upgrade the task has ended by itself and this does nothing.
 #[derive(Debug)]
-struct EndOnDrop(AbortHandle);
+pub struct EndOnDrop(pub AbortHandle);
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {
@@ -35,42 +46,72 @@ impl Drop for EndOnDrop {
     }
 }
 
-/// Connects within `upstream.connect_timeout`, which covers the name's resolution too.
-///
-/// # Errors
-/// Those of [`ForwardError`] that come before a request is sent.
-pub async fn connect(upstream: &config::Upstream) -> Result<Connection, ForwardError> {
-    let limit = upstream.connect_timeout;
-    match tokio::time::timeout(limit, open(&upstream.target)).await {
-        Ok(connected) => connected,
-        Err(_elapsed) => Err(ForwardError::ConnectTimeout(limit)),
+impl Connector {
+    /// Connects to nothing yet.
+    ///
+    /// # Errors
+    /// Those of [`Tls::new`].
+    pub fn new(config: config::Upstream) -> Result<Self, tls::Error> {
+        let tls = config.tls.as_ref();
+        let tls = tls.map(|tls| Tls::new(tls, config.protocol)).transpose()?;
+        Ok(Self { config, tls })
     }
-}
 
-async fn open(target: &Target) -> Result<Connection, ForwardError> {
-    match target {
-        Target::Tcp { host, port } => start(tcp(host, *port).await?).await,
-        Target::Unix(path) => start(UnixStream::connect(path).await.map_err(by_kind)?).await,
-    }
-}
-
-/// Tries every address of the name in turn.
-async fn tcp(host: &str, port: u16) -> Result<TcpStream, ForwardError> {
-    let addresses = lookup_host((host, port))
-        .await
-        .map_err(ForwardError::Unresolvable)?;
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                // Small requests must not wait for an acknowledgement (Nagle); a socket that cannot say so still works.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
+    /// Connects within `upstream.connect_timeout`, which covers the name's resolution and TLS too.
+    ///
+    /// # Errors
+    /// Those of [`ForwardError`] that come before a request is sent.
+    pub async fn http1(&self) -> Result<Connection, ForwardError> {
+        self.in_time(async {
+            match (&self.config.target, &self.tls) {
+                (Target::Unix(path), _) => start(unix(path).await?).await,
+                (Target::Tcp { host, port }, None) => {
+                    start(address::connect(host, *port).await?).await
+                }
+                (Target::Tcp { host, port }, Some(tls)) => {
+                    let tcp = address::connect(host, *port).await?;
+                    // Boxed, so that what a handshake needs is given back when it is over.
+                    start(Box::pin(tls.handshake(tcp)).await?).await
+                }
             }
-            Err(error) => last = error,
-        }
+        })
+        .await
     }
-    Err(by_kind(last))
+
+    /// The same for HTTP/2, up to the upstream's first settings.
+    ///
+    /// # Errors
+    /// Those of [`ForwardError`] that come before a request is sent.
+    pub async fn http2(&self) -> Result<Multiplexed, ForwardError> {
+        let ping = self.config.ping_interval;
+        self.in_time(async {
+            match (&self.config.target, &self.tls) {
+                (Target::Unix(path), _) => multiplexed::start(unix(path).await?, ping).await,
+                (Target::Tcp { host, port }, None) => {
+                    multiplexed::start(address::connect(host, *port).await?, ping).await
+                }
+                (Target::Tcp { host, port }, Some(tls)) => {
+                    let tcp = address::connect(host, *port).await?;
+                    multiplexed::start(tls.handshake(tcp).await?, ping).await
+                }
+            }
+        })
+        .await
+    }
+
+    async fn in_time<T>(
+        &self,
+        connecting: impl Future<Output = Result<T, ForwardError>>,
+    ) -> Result<T, ForwardError> {
+        let limit = self.config.connect_timeout;
+        tokio::time::timeout(limit, connecting)
+            .await
+            .unwrap_or_else(|_elapsed| Err(ForwardError::ConnectTimeout(limit)))
+    }
+}
+
+async fn unix(path: &std::path::Path) -> Result<UnixStream, ForwardError> {
+    UnixStream::connect(path).await.map_err(address::by_kind)
 }
 
 async fn start<I>(io: I) -> Result<Connection, ForwardError>
@@ -79,9 +120,10 @@ where
 {
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(BUFFER)
+        .max_headers(FIELDS)
         .handshake(TokioIo::new(io))
         .await
-        .map_err(|error| ForwardError::Closed(Some(error)))?;
+        .map_err(|error| ForwardError::Closed(Some(error.into())))?;
     let task = tokio::task::spawn_local(async move {
         // The exchange that was under way reports the error.
         let _ = connection.with_upgrades().await;
@@ -90,11 +132,4 @@ where
         sender,
         _task: EndOnDrop(task.abort_handle()),
     })
-}
-
-fn by_kind(error: io::Error) -> ForwardError {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => ForwardError::Refused(error),
-        _ => ForwardError::Unreachable(error),
-    }
 }

@@ -2,96 +2,128 @@
 //!
 //! It knows nothing of WeChat. Each worker has an [`Upstream`] of its own, so nothing here is shared or locked.
 
+pub mod address;
 pub mod connect;
+pub mod discard;
 pub mod error;
+pub mod exchange;
+pub mod expectation;
 pub mod headers;
+pub mod http1;
+pub mod http2;
+pub mod lease;
+pub mod multiplexed;
+pub mod patience;
+pub mod pause;
+pub mod payload;
 pub mod pool;
 pub mod request_body;
 pub mod response_body;
+mod side;
+pub mod streams;
+pub mod tls;
 pub mod tunnel;
+pub mod upload;
+pub mod upload_pump;
+pub mod websocket;
 
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Method, Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
+use http::header::UPGRADE;
+use http::uri::Scheme;
+use http::{HeaderValue, Request};
 
-use crate::config;
+use crate::config::Protocol;
 use crate::observe::exchange::Observer;
+use connect::Connector;
 use error::ForwardError;
-use pool::{Lease, Pool};
-use request_body::{RequestBody, Upload};
+use exchange::{Answer, Attempt, copy_of, is_repeatable};
+use multiplexed::Place;
+use pool::{Exclusive, Pool};
+use request_body::RequestBody;
+use streams::Streams;
 
 /// A worker's way to the backend.
 #[derive(Debug)]
 pub struct Upstream {
     authority: HeaderValue,
-    config: config::Upstream,
-    pool: Rc<Pool>,
+    connector: Connector,
+    connections: Connections,
     observer: Arc<Observer>,
 }
 
-/// A response head, and the connection that its body comes over.
+/// A worker's connections, by protocol.
 #[derive(Debug)]
-pub struct Answer {
-    /// As the upstream sent it.
-    pub response: Response<Incoming>,
-    /// To be given back when the body has ended.
-    pub lease: Lease,
-    /// From sending the request to the response head.
-    pub waited: Duration,
+enum Connections {
+    Http1(Rc<Pool>),
+    Http2(Rc<Streams>, Scheme),
 }
 
-/// What became of a request on one connection.
-enum Attempt {
-    Answered(Box<Answer>),
-    /// Nothing was sent: the same request may go out again.
-    Unsent(Box<Request<RequestBody>>),
-    Failed(ForwardError),
+/// What one attempt has of them.
+#[derive(Debug)]
+enum Seat {
+    Http1(Exclusive),
+    Http2(Place, Scheme),
 }
 
 impl Upstream {
     /// No connection yet. Must be called on a runtime that runs local tasks.
     #[must_use]
-    pub fn new(config: config::Upstream, observer: Arc<Observer>) -> Self {
+    pub fn new(connector: Connector, observer: Arc<Observer>) -> Self {
+        let config = &connector.config;
+        let connections = match config.protocol {
+            Protocol::Http1 => Connections::Http1(Pool::new(config.idle_timeout, config.max_idle)),
+            Protocol::Http2 => {
+                let streams = Streams::new(connector.clone(), Arc::clone(&observer));
+                let is_tls = config.tls.is_some();
+                let scheme = if is_tls { Scheme::HTTPS } else { Scheme::HTTP };
+                Connections::Http2(streams, scheme)
+            }
+        };
         Self {
             // Checked when it was read: a name or an address, and a port.
             authority: HeaderValue::from_str(&config.authority)
                 .unwrap_or(HeaderValue::from_static("localhost")),
-            pool: Pool::new(config.idle_timeout, config.max_idle),
-            config,
+            connections,
+            connector,
             observer,
         }
     }
 
-    /// Sends `request` and waits for the response head.
+    /// Sends `request`, which is as HTTP/1.1 has it, and waits for the response head.
     ///
-    /// A kept connection may have died unseen. What it did not take is sent again over a new one; what may have
-    /// reached the upstream is sent again only if it has no body and its method is idempotent (RFC 9110 section
-    /// 9.2.2), and only once.
+    /// A kept connection may have died unseen. What it did not take, or what the upstream says it did nothing with, is
+    /// sent again; what may have reached the upstream is sent again only if it has no body and its method is idempotent
+    /// (RFC 9110 section 9.2.2). Either only once.
     ///
     /// # Errors
     /// Every way in which there is no response head.
-    pub async fn forward(&self, mut request: Request<RequestBody>) -> Result<Answer, ForwardError> {
-        if let Some(lease) = self.pool.take() {
-            self.observer.metrics.upstream.reused();
-            let copy = is_repeatable(&request).then(|| copy_of(&request));
-            let again = match self.attempt(lease, request).await {
-                Attempt::Answered(answer) => return Ok(*answer),
-                Attempt::Unsent(request) => *request,
-                Attempt::Failed(error) => match copy {
-                    Some(copy) if error.is_dead_connection() => copy,
-                    _ => return Err(error),
-                },
-            };
-            self.observer.metrics.upstream.retried();
-            request = again;
+    pub async fn forward(&self, request: Request<RequestBody>) -> Result<Answer, ForwardError> {
+        if matches!(self.connections, Connections::Http2(..))
+            && request.headers().contains_key(UPGRADE)
+        {
+            return Err(ForwardError::NoUpgrade);
         }
-        let lease = self.connect().await?;
-        match self.attempt(lease, request).await {
+        let metrics = &self.observer.metrics.upstream;
+        let (seat, is_kept) = self.seat().await?;
+        let mut copy = None;
+        if is_kept {
+            metrics.reused();
+            copy = is_repeatable(&request).then(|| copy_of(&request));
+        }
+        let again = match self.attempt(seat, request).await {
+            Attempt::Answered(answer) => return Ok(*answer),
+            Attempt::Unsent(request) => *request,
+            Attempt::Failed(error) => match copy {
+                Some(copy) if error.is_dead_connection() => copy,
+                _ => return Err(error),
+            },
+        };
+        metrics.retried();
+        let seat = self.new_seat().await?;
+        match self.attempt(seat, again).await {
             Attempt::Answered(answer) => Ok(*answer),
             Attempt::Unsent(_) => Err(ForwardError::Closed(None)),
             Attempt::Failed(error) => Err(error),
@@ -104,87 +136,51 @@ impl Upstream {
         &self.authority
     }
 
-    async fn connect(&self) -> Result<Lease, ForwardError> {
-        let began = Instant::now();
-        let connection = connect::connect(&self.config).await?;
-        self.observer.metrics.upstream.connected(began.elapsed());
-        Ok(self.pool.lease(connection))
+    /// Longest wait for the next piece of a response body.
+    #[must_use]
+    pub fn body_timeout(&self) -> Duration {
+        self.connector.config.body_timeout
     }
 
-    async fn attempt(&self, mut lease: Lease, request: Request<RequestBody>) -> Attempt {
-        let limit = self.config.response_timeout;
-        let began = Instant::now();
-        let upload = request.body().upload();
-        let sending = lease.send(request);
-        match answered_in(limit, sending, upload.as_deref()).await {
-            Some(Ok(response)) => {
-                let waited = began.elapsed();
-                self.observer.metrics.upstream.answered(waited);
-                Attempt::Answered(Box::new(Answer {
-                    response,
-                    lease,
-                    waited,
-                }))
+    /// On whatever connection there is, and whether others have used it before.
+    async fn seat(&self) -> Result<(Seat, bool), ForwardError> {
+        match &self.connections {
+            Connections::Http1(pool) => match pool.take() {
+                Some(kept) => Ok((Seat::Http1(kept), true)),
+                None => Ok((self.new_seat().await?, false)),
+            },
+            Connections::Http2(streams, scheme) => {
+                let place = streams.place().await?;
+                let is_kept = !place.is_first();
+                Ok((Seat::Http2(place, scheme.clone()), is_kept))
             }
-            Some(Err(failed)) => failure(failed, upload.as_deref()),
-            None => Attempt::Failed(ForwardError::ResponseTimeout(limit)),
         }
     }
-}
 
-fn failure(mut failed: TrySendError<Request<RequestBody>>, upload: Option<&Upload>) -> Attempt {
-    if let Some(request) = failed.take_message() {
-        return Attempt::Unsent(Box::new(request));
-    }
-    let error = failed.into_error();
-    Attempt::Failed(if upload.is_some_and(Upload::has_failed) {
-        ForwardError::ClientBody(error)
-    } else if error.is_parse() {
-        ForwardError::Malformed(error)
-    } else {
-        ForwardError::Closed(Some(error))
-    })
-}
-
-/// Waits for a response head; `None` after `limit` without one. A request body that still moves restarts the limit: a
-/// long upload is not a slow answer.
-async fn answered_in<F: Future>(
-    limit: Duration,
-    sending: F,
-    upload: Option<&Upload>,
-) -> Option<F::Output> {
-    let mut sending = pin!(sending);
-    let began = Instant::now();
-    let moved_at = || upload.map_or(began, Upload::moved_at);
-    loop {
-        let deadline = moved_at() + limit;
-        match tokio::time::timeout_at(deadline.into(), sending.as_mut()).await {
-            Ok(output) => return Some(output),
-            Err(_) if moved_at() + limit > deadline => {}
-            Err(_) => return None,
+    /// For a second attempt. Over HTTP/2 a connection that failed is no longer among those that have places.
+    async fn new_seat(&self) -> Result<Seat, ForwardError> {
+        match &self.connections {
+            Connections::Http1(pool) => {
+                let began = Instant::now();
+                let connection = self.connector.http1().await?;
+                self.observer.metrics.upstream.connected(began.elapsed());
+                Ok(Seat::Http1(pool.exclusive(connection)))
+            }
+            Connections::Http2(streams, scheme) => {
+                Ok(Seat::Http2(streams.place().await?, scheme.clone()))
+            }
         }
     }
-}
 
-fn is_repeatable(request: &Request<RequestBody>) -> bool {
-    request.body().is_absent()
-        && matches!(
-            *request.method(),
-            Method::GET
-                | Method::HEAD
-                | Method::OPTIONS
-                | Method::PUT
-                | Method::DELETE
-                | Method::TRACE
-        )
-}
-
-/// Only for requests without a body.
-fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
-    let mut copy = Request::new(RequestBody::absent());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = request.version();
-    *copy.headers_mut() = request.headers().clone();
-    copy
+    async fn attempt(&self, seat: Seat, request: Request<RequestBody>) -> Attempt {
+        let limit = self.connector.config.response_timeout;
+        let attempt = match seat {
+            Seat::Http1(connection) => http1::attempt(connection, request, limit).await,
+            Seat::Http2(place, scheme) => http2::attempt(place, request, scheme, limit).await,
+        };
+        if let Attempt::Answered(answer) = &attempt {
+            self.observer.metrics.upstream.answered(answer.waited);
+        }
+        attempt
+    }
 }

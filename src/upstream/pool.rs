@@ -1,4 +1,4 @@
-//! Connections that are kept for the next request, per worker.
+//! HTTP/1.1 connections that are kept for the next request, per worker.
 //!
 //! The newest is used first, so that the rest can grow old and go. A connection comes back only when both bodies have
 //! ended; one whose exchange broke off is ended, and so is an upload that an early answer made pointless.
@@ -13,7 +13,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
 use super::connect::Connection;
-use super::request_body::{RequestBody, Upload};
+use super::request_body::RequestBody;
+use super::upload::Upload;
 
 /// How often connections that have been idle too long are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -52,19 +53,19 @@ impl Pool {
     ///
     /// One that is not ready yet has a task that did not run since the response ended: it is left for later.
     #[must_use]
-    pub fn take(self: &Rc<Self>) -> Option<Lease> {
+    pub fn take(self: &Rc<Self>) -> Option<Exclusive> {
         let mut idle = self.idle.borrow_mut();
         let newest = idle.iter().rposition(|idle| {
             idle.connection.sender.is_ready() && idle.since.elapsed() < self.idle_timeout
         })?;
         let idle = idle.remove(newest)?;
-        Some(self.lease(idle.connection))
+        Some(self.exclusive(idle.connection))
     }
 
     /// A new connection, to be kept when its exchange is over.
     #[must_use]
-    pub fn lease(self: &Rc<Self>, connection: Connection) -> Lease {
-        Lease {
+    pub fn exclusive(self: &Rc<Self>, connection: Connection) -> Exclusive {
+        Exclusive {
             pool: Rc::clone(self),
             connection,
             upload: None,
@@ -102,15 +103,15 @@ async fn sweep(pool: Weak<Pool>) {
     }
 }
 
-/// A connection in use by one exchange. Dropped without [`Lease::give_back`], it ends.
+/// A connection in use by one exchange. Dropped without [`Exclusive::give_back`], it ends.
 #[derive(Debug)]
-pub struct Lease {
+pub struct Exclusive {
     pool: Rc<Pool>,
     connection: Connection,
     upload: Option<Rc<Upload>>,
 }
 
-impl Lease {
+impl Exclusive {
     /// Hands a request to the connection. The end of its body decides whether the connection can be used again.
     pub fn send(&mut self, request: Request<RequestBody>) -> impl Future<Output = Sent> + use<> {
         self.upload = request.body().upload();

@@ -113,15 +113,45 @@ fn python_is_served_over_a_unix_socket() {
     serves("python", &["unix"], 8 * MIB);
 }
 
-/// Runs the whole table over both protocols and fails with the names of what failed.
+#[test]
+fn node_is_served_over_tls() {
+    let backend = Backend::start("node", &["tls"]);
+    let yaml = backend.yaml_by("https", &trust(&backend));
+    serves_by(&backend, &yaml, "node https", 100 * MIB);
+}
+
+#[test]
+fn node_is_served_over_http_2_in_clear() {
+    let backend = Backend::start("node", &["h2c"]);
+    serves_by(&backend, &backend.yaml_by("h2c", ""), "node h2c", 100 * MIB);
+}
+
+#[test]
+fn node_is_served_over_http_2_and_tls() {
+    let backend = Backend::start("node", &["tls"]);
+    let yaml = backend.yaml_by("h2", &trust(&backend));
+    serves_by(&backend, &yaml, "node h2", 100 * MIB);
+}
+
+/// The key of `upstream` that makes a gate believe the backend.
+fn trust(backend: &Backend) -> String {
+    let ca = backend.dir().join("ca.pem");
+    format!(", tls: {{ca: '{}'}}", ca.display())
+}
+
 fn serves(name: &str, arguments: &[&str], large: usize) {
     let backend = Backend::start(name, arguments);
-    let gate = Gate::start(&backend.yaml());
+    serves_by(&backend, &backend.yaml(), name, large);
+}
+
+/// Runs the whole table over both protocols and fails with the names of what failed.
+fn serves_by(backend: &Backend, yaml: &str, name: &str, large: usize) {
+    let gate = Gate::start(yaml);
     let mut failed = Vec::new();
     for protocol in ["--http1.1", "--http2"] {
         let site = Site {
             gate: &gate,
-            backend: &backend,
+            backend,
             protocol,
             large,
         };

@@ -44,7 +44,7 @@ const FAULTS: [(&str, &str, &str); 14] = [
     (
         "upstream.url",
         "ftp",
-        "http://host[:port] or unix:/absolute/path",
+        "http://, https://, h2c:// or h2:// with host[:port], or unix:/absolute/path",
     ),
     ("tls.certificates[0].cert", "no file", "a PEM file"),
     ("tls.certificates[0].key", "no file", "a PEM file"),

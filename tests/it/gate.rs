@@ -53,7 +53,7 @@ impl Gate {
                 "\nlisten: {https: ['127.0.0.1:0'], http: ['127.0.0.1:0'], admin: '127.0.0.1:0'}\n",
             );
         }
-        if !yaml.contains("tls:") {
+        if !yaml.lines().any(|line| line.starts_with("tls:")) {
             yaml.push_str("\ntls: {certificates: [{cert: tls.crt, key: tls.key}]}\n");
         }
         Self::start_in(dir, &yaml, arguments, environment)

@@ -217,7 +217,12 @@ fn a_body_that_breaks_the_rules_is_400_and_never_whole_at_the_upstream() {
         upstream.wait_for(number + 1);
         let answer = client::Answer::parse(&exchange(&mut stream, body.as_bytes()));
         assert_eq!(answer.status(), 400, "{body:?}");
-        refused(&gate, reason, 1.0);
+        let series = format!("wxgate_refused_requests_total{{reason=\"{reason}\"}}");
+        gate.wait_for_metric(&series, 1.0);
+        gate.wait_for_line(&[
+            "\"route\":\"forward\"",
+            &format!("\"verdict\":\"{reason}\""),
+        ]);
     }
     gate.wait_for_metric("wxgate_requests_in_flight", 0.0);
 }

@@ -57,13 +57,23 @@ pub struct Backend {
     /// `host:port`, or a path.
     address: String,
     is_unix: bool,
+    listen: String,
     dir: TempDir,
 }
 
 impl Backend {
     /// Starts `backends/start-NAME`; `arguments` are `tcp` or `unix` and options.
     pub fn start(name: &str, arguments: &[&str]) -> Self {
-        let dir = tempfile::Builder::new().prefix("wxp").tempdir().unwrap();
+        Self::start_in(Self::folder(), name, arguments)
+    }
+
+    /// A folder for a backend, with a short name, as its socket's may not be long.
+    pub fn folder() -> TempDir {
+        tempfile::Builder::new().prefix("wxp").tempdir().unwrap()
+    }
+
+    /// The same with files in its folder that it is to find there.
+    pub fn start_in(dir: TempDir, name: &str, arguments: &[&str]) -> Self {
         let mut child = command(&format!("backends/start-{name}"))
             .arg(dir.path())
             .args(arguments)
@@ -80,6 +90,7 @@ impl Backend {
             child,
             is_unix: family == "unix",
             address: address.to_owned(),
+            listen: arguments.first().copied().unwrap_or("tcp").to_owned(),
             dir,
         }
     }
@@ -94,6 +105,22 @@ impl Backend {
         format!("upstream: {{url: '{url}'}}\n")
     }
 
+    /// Ends all of its processes at once, without a goodbye.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// The `upstream:` section for it by a scheme of its own, and more keys, such as `, idle_timeout: 1s`.
+    pub fn yaml_by(&self, scheme: &str, more: &str) -> String {
+        format!("upstream: {{url: '{scheme}://{}'{more}}}\n", self.address)
+    }
+
+    /// Of its address.
+    pub fn port(&self) -> &str {
+        self.address.rsplit_once(':').unwrap().1
+    }
+
     /// curl straight to it, with nothing between.
     pub fn curl(&self, target: &str, arguments: &[&str]) -> crate::client::Curled {
         let host = if self.is_unix {
@@ -102,10 +129,18 @@ impl Backend {
             &self.address
         };
         let mut all = arguments.to_vec();
-        if self.is_unix {
-            all.extend(["--unix-socket", &self.address]);
+        let ca = self.dir.path().join("ca.pem");
+        let mut scheme = "http";
+        match self.listen.as_str() {
+            "unix" => all.extend(["--unix-socket", &self.address]),
+            "h2c" => all.push("--http2-prior-knowledge"),
+            "tls" => {
+                scheme = "https";
+                all.extend(["--cacert", ca.to_str().unwrap()]);
+            }
+            _ => {}
         }
-        crate::client::curl_url(&format!("http://{host}{target}"), &all)
+        crate::client::curl_url(&format!("{scheme}://{host}{target}"), &all)
     }
 
     /// A folder for files of the test.

@@ -15,6 +15,8 @@ mod process;
 mod timeouts;
 mod tls;
 mod upstream;
+mod upstream_tls;
+mod upstream_url;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -31,7 +33,9 @@ pub use networks::Networks;
 pub use process::Drain;
 pub use timeouts::Timeouts;
 pub use tls::{ClientAuth, Tls, TlsVersion};
-pub use upstream::{Target, Upstream};
+pub use upstream::Upstream;
+pub use upstream_tls::{ClientCertificate, UpstreamTls};
+pub use upstream_url::{Protocol, Target};
 
 use super::fault::Faults;
 use super::layers::Config;

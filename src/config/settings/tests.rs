@@ -19,7 +19,7 @@ const REFUSAL: &str = r#"invalid configuration, 35 faults:
   tls.certificates[1].cert (config.yaml): there is no file missing.crt; allowed is the path of a PEM file
   tls.certificates[1].key (config.yaml): a.crt has no private key in it, but a certificate; allowed is the path of a PEM file
   tls.min_version (config.yaml): found 1.1; allowed are 1.2 and 1.3
-  upstream.url (config.yaml): found a URL with "@" in it; allowed is http://host[:port] or unix:/absolute/path
+  upstream.url (config.yaml): found a URL with "@" in it; allowed is http://, https://, h2c:// or h2:// with host[:port], or unix:/absolute/path
   upstream.idle_timeout (config.yaml): found "4x"; allowed is a duration with a unit such as 500ms, 30s or 5m, from 0s to 24h
   upstream.max_idle (config.yaml): found "many"; allowed is a number from 0 to 65535
   timeouts (config.yaml): found text of 4 characters; allowed are the keys handshake, request_head, idle, request_body, response, tunnel
@@ -156,8 +156,9 @@ fn the_reference_names_every_key_of_the_reader_and_says_its_default() {
     assert_eq!(
         text.matches("Default").count(),
         crate::config::defaults::DEFAULTS.len() - 1
-            + ["name", "host", "timestamp_window", "allow"].len(),
-        "tls.certificates has no default, four keys of list items have one"
+            + ["name", "host", "timestamp_window", "allow"].len()
+            + ["ca", "server_name", "cert"].len(),
+        "tls.certificates has no default, four keys of list items have one, and three of upstream.tls"
     );
     let items = tree
         .find_ref("endpoints")

@@ -21,7 +21,7 @@ use super::head::{self, Limits};
 use super::linger::Linger;
 use super::notes::Notes;
 use super::stream::{Place, Stream};
-use crate::gateway::refusal::Refusal;
+use crate::config::Live;
 use crate::observe::labels::RefusalLabel;
 
 /// Stands in for a head that is refused.
@@ -40,6 +40,23 @@ pub struct Rules {
     pub head: Duration,
     /// Between the end of a response and the first byte of the next head.
     pub idle: Duration,
+}
+
+impl Rules {
+    /// As configured.
+    #[must_use]
+    pub fn of(live: &Live) -> Self {
+        let (limits, timeouts) = (&live.limits, &live.timeouts);
+        Self {
+            limits: Limits {
+                target: limits.request_target,
+                head: limits.request_head,
+                fields: limits.request_fields,
+            },
+            head: timeouts.request_head,
+            idle: timeouts.idle,
+        }
+    }
 }
 
 /// A connection that is read strictly.
@@ -202,7 +219,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
             }
             match this.stream.place() {
                 Place::Refused(_) => return Poll::Pending,
-                Place::Broken(reason) => return Poll::Ready(Err(Refusal(*reason).into())),
+                Place::Broken(reason) => return Poll::Ready(Err((*reason).into())),
                 Place::Undecided => {
                     if !ready!(this.poll_undecided(context))? {
                         return Poll::Ready(Ok(()));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, IntCounter, IntGauge};
+use prometheus::{Histogram, IntCounter};
 
 use super::family::{Counters, Families};
 use super::request;
@@ -18,7 +18,6 @@ pub struct UpstreamMetrics {
     first_byte_seconds: Histogram,
     reused: IntCounter,
     retries: IntCounter,
-    tunnels: IntGauge,
 }
 
 impl UpstreamMetrics {
@@ -47,10 +46,6 @@ impl UpstreamMetrics {
                 "wxgate_upstream_retries_total",
                 "Requests sent again because a kept connection had died.",
             )?,
-            tunnels: families.gauge(
-                "wxgate_tunnels_open",
-                "Upgraded connections, such as WebSocket.",
-            )?,
         })
     }
 
@@ -77,15 +72,5 @@ impl UpstreamMetrics {
     /// A request was sent again.
     pub fn retried(&self) {
         self.retries.inc();
-    }
-
-    /// An upgraded connection began.
-    pub fn tunnel_opened(&self) {
-        self.tunnels.inc();
-    }
-
-    /// An upgraded connection ended.
-    pub fn tunnel_closed(&self) {
-        self.tunnels.dec();
     }
 }

@@ -1,4 +1,5 @@
-// Serves a request handler on TCP, on a unix socket, or on TLS with HTTP/1.1 and HTTP/2, and says where it listens.
+// Serves a request handler on TCP (HTTP/1.1, or h2c: HTTP/2), on a unix socket, or on TLS with HTTP/1.1 and HTTP/2, and
+// says where it listens.
 'use strict';
 const fs = require('node:fs');
 const http = require('node:http');
@@ -6,6 +7,7 @@ const http2 = require('node:http2');
 const path = require('node:path');
 
 function createServer(handle, listen, folder) {
+  if (listen === 'h2c') return http2.createServer(handle);
   if (listen !== 'tls') return http.createServer(handle);
   const read = (name) => fs.readFileSync(path.join(folder, name));
   return http2.createSecureServer({ key: read('key.pem'), cert: read('ca.pem'), allowHTTP1: true }, handle);

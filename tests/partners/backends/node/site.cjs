@@ -123,7 +123,9 @@ function range(req, res) {
 
 function headers(req, res) {
   const { rawHeaders: raw, method, url: target, socket } = req;
-  const list = Array.from({ length: raw.length / 2 }, (_, i) => [raw[2 * i], raw[2 * i + 1]]);
+  // What HTTP/2 calls the authority is the host.
+  const name = (i) => raw[2 * i].replace(/^:authority$/, 'host');
+  const list = Array.from({ length: raw.length / 2 }, (_, i) => [name(i), raw[2 * i + 1]]);
   sendJson(res, { headers: list, method, target, remote: socket.remoteAddress ?? '', scheme: socket.encrypted ? 'https' : 'http' });
 }
 

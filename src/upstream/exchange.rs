@@ -1,0 +1,59 @@
+//! What an exchange with the upstream comes to.
+
+use std::time::Duration;
+
+use http::{Method, Request, Response};
+
+use super::error::ForwardError;
+use super::lease::Lease;
+use super::payload::Payload;
+use super::request_body::RequestBody;
+
+/// A response head, and what its body comes over.
+#[derive(Debug)]
+pub struct Answer {
+    /// As the upstream sent it.
+    pub response: Response<Payload>,
+    /// To be given back when the body has ended.
+    pub lease: Lease,
+    /// From sending the request to the response head.
+    pub waited: Duration,
+}
+
+/// What became of a request on one connection.
+#[derive(Debug)]
+pub enum Attempt {
+    /// There is a response.
+    Answered(Box<Answer>),
+    /// Nothing was sent, or the upstream says that it did nothing with it: the same request may go out again.
+    Unsent(Box<Request<RequestBody>>),
+    /// There is none, and nobody knows how far the request got.
+    Failed(ForwardError),
+}
+
+/// True if a request may reach the upstream twice without harm: no body, and an idempotent method (RFC 9110 section
+/// 9.2.2).
+#[must_use]
+pub fn is_repeatable(request: &Request<RequestBody>) -> bool {
+    request.body().is_absent()
+        && matches!(
+            *request.method(),
+            Method::GET
+                | Method::HEAD
+                | Method::OPTIONS
+                | Method::PUT
+                | Method::DELETE
+                | Method::TRACE
+        )
+}
+
+/// Only for requests without a body.
+#[must_use]
+pub fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
+    let mut copy = Request::new(RequestBody::absent());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    copy
+}

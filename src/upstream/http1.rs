@@ -1,0 +1,53 @@
+//! One exchange over HTTP/1.1: the request and the wait for the response head.
+
+use std::time::{Duration, Instant};
+
+use http::Request;
+use hyper::client::conn::TrySendError;
+
+use super::error::ForwardError;
+use super::exchange::{Answer, Attempt};
+use super::lease::Lease;
+use super::patience::answered_in;
+use super::payload::Payload;
+use super::pool::Exclusive;
+use super::request_body::RequestBody;
+use super::tls;
+use super::upload::Upload;
+
+/// Sends `request` over a connection of its own and waits for the response head, for as long as `limit` and the upload
+/// allow.
+pub async fn attempt(
+    mut connection: Exclusive,
+    request: Request<RequestBody>,
+    limit: Duration,
+) -> Attempt {
+    let began = Instant::now();
+    let upload = request.body().upload();
+    let sending = connection.send(request);
+    match answered_in(limit, sending, upload.as_deref()).await {
+        Some(Ok(response)) => Attempt::Answered(Box::new(Answer {
+            response: response.map(Payload::Http1),
+            lease: Lease::Exclusive(connection),
+            waited: began.elapsed(),
+        })),
+        Some(Err(failed)) => failure(failed, upload.as_deref()),
+        None => Attempt::Failed(ForwardError::ResponseTimeout(limit)),
+    }
+}
+
+fn failure(mut failed: TrySendError<Request<RequestBody>>, upload: Option<&Upload>) -> Attempt {
+    if let Some(request) = failed.take_message() {
+        return Attempt::Unsent(Box::new(request));
+    }
+    let error = failed.into_error();
+    Attempt::Failed(if let Some(breach) = upload.and_then(Upload::breach) {
+        ForwardError::Upload(breach)
+    } else if tls::is_behind(&error) {
+        ForwardError::Tls(error.into())
+    } else if error.is_parse() {
+        ForwardError::Malformed(error.into())
+    } else {
+        ForwardError::Closed(Some(error.into()))
+    })
+}
