@@ -59,7 +59,8 @@ pub fn read(head: &[u8], limits: &Limits) -> Option<Head> {
     let text = head.strip_prefix(b"\r\n").unwrap_or(head);
     let text = text.strip_suffix(b"\r\n\r\n")?;
     let mut lines = lines(text)?.into_iter();
-    let (method, target, minor) = request_line(lines.next()?)?;
+    let line = lines.next()?;
+    let (method, target, minor) = request_line(line)?;
     let fields: Vec<_> = lines.map(field).collect::<Option<_>>()?;
     let fits =
         head.len() <= limits.head && target.len() <= limits.target && fields.len() <= limits.fields;
