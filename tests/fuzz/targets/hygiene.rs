@@ -1,11 +1,15 @@
 //! The rules that hold for every version of HTTP: what they let through is for one valid host, opens no way around them,
-//! and leaves for the upstream with nothing in it that was for this connection alone.
+//! and over HTTP/2 has no more of anything than its limits.
 
-use http::header::{CONNECTION, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Version};
+use hyper::ext::Protocol;
+use wxgate::config::{Config, Environment, Limits, Override};
 use wxgate::gateway::host::Host;
+use wxgate::gateway::http2_head;
 use wxgate::gateway::hygiene::{self, Subject};
+use wxgate::observe::labels::RefusalLabel;
 
 /// `data` is a request as text: method, target and version (`1.0`, `1.1` or `2`) in the first line, then one
 /// `name: value` in each. What cannot be built is no request.
@@ -14,22 +18,52 @@ pub fn run(data: &[u8]) {
         return;
     };
     let host = Host::of(&request);
-    let subject = Subject {
-        method: request.method(),
-        uri: request.uri(),
-        headers: request.headers(),
-        host: &host,
-    };
-    let verdict = hygiene::check(subject);
+    let verdict = check(&request, &host);
     let (parts, ()) = request.into_parts();
     if verdict.is_ok() {
         is_for_one_host(&parts, &host);
         has_a_path(&parts);
         switches_to_nothing_else(&parts);
         expects_what_there_is(&parts);
+        if parts.version == Version::HTTP_2 {
+            is_within_limits(&parts);
+        }
     } else {
         assert!(!is_beyond_doubt(&parts), "refused: {verdict:?} {parts:?}");
     }
+}
+
+/// As the gateway does.
+fn check(request: &Request<()>, host: &Host) -> Result<(), RefusalLabel> {
+    if request.version() == Version::HTTP_2 {
+        LIMITS.with(|limits| http2_head::check(request, limits))?;
+    }
+    hygiene::check(Subject {
+        method: request.method(),
+        uri: request.uri(),
+        headers: request.headers(),
+        protocol: request.extensions().get(),
+        host,
+    })
+}
+
+thread_local! {
+    /// Small, so that inputs reach them.
+    static LIMITS: Limits = limits();
+}
+
+fn limits() -> Limits {
+    let overrides = [
+        "listen.https=",
+        "upstream.url=http://app:8080",
+        "limits.request_target=64B",
+        "limits.request_head=1KiB",
+        "limits.request_fields=8",
+    ];
+    let overrides = overrides.map(|text| text.parse::<Override>().unwrap());
+    let environment = Environment::default();
+    let config = Config::read(None, &overrides, environment).unwrap();
+    config.check().unwrap().live.limits
 }
 
 fn read(data: &[u8]) -> Option<Request<()>> {
@@ -49,10 +83,16 @@ fn read(data: &[u8]) -> Option<Request<()>> {
         .uri(target)
         .version(version);
     for line in lines {
+        if let Some(protocol) = line.strip_prefix(b":protocol: ") {
+            request = request.extension(Protocol::from(std::str::from_utf8(protocol).ok()?));
+            continue;
+        }
         let colon = line.iter().position(|byte| *byte == b':')?;
         let name = HeaderName::from_bytes(&line[..colon]).ok()?;
-        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?;
-        request = request.header(name, value);
+        let value = line[colon + 1..]
+            .strip_prefix(b" ")
+            .unwrap_or(&line[colon + 1..]);
+        request = request.header(name, HeaderValue::from_bytes(value).ok()?);
     }
     request.body(()).ok()
 }
@@ -118,12 +158,39 @@ fn is_host(bytes: &[u8]) -> bool {
 }
 
 fn has_a_path(parts: &Parts) {
-    assert_ne!(parts.method, Method::CONNECT);
+    let protocol = parts.extensions.get::<Protocol>();
+    let is_websocket =
+        protocol.is_some_and(|protocol| protocol.as_str().eq_ignore_ascii_case("websocket"));
+    assert!(is_websocket || protocol.is_none(), "{protocol:?}");
+    assert!(
+        is_websocket || parts.method != Method::CONNECT,
+        "a tunnel to anywhere"
+    );
     assert!(
         parts.uri.path_and_query().is_some(),
         "no path: {}",
         parts.uri
     );
+}
+
+fn is_within_limits(parts: &Parts) {
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("", |target| target.as_str());
+    let is_path = target.starts_with('/') || (target == "*" && parts.method == Method::OPTIONS);
+    assert!(is_path && target.len() <= 64, "{target}");
+    let scheme = parts.uri.scheme_str().unwrap_or("https");
+    assert!(["http", "https"].contains(&scheme), "{scheme}");
+    let fields = parts.headers.iter().filter(|(name, _)| *name != COOKIE);
+    assert!(fields.count() <= 8);
+    let length = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+    assert!(parts.headers.iter().map(length).sum::<usize>() <= 1024);
+    for (name, value) in &parts.headers {
+        assert_eq!(value.as_bytes().trim_ascii(), value.as_bytes(), "{name}");
+    }
+    let lengths = parts.headers.get_all(CONTENT_LENGTH).iter().count();
+    assert!(lengths <= 1, "several lengths");
 }
 
 fn switches_to_nothing_else(parts: &Parts) {
@@ -142,7 +209,7 @@ fn switches_to_nothing_else(parts: &Parts) {
             !parts.headers.contains_key(TRANSFER_ENCODING),
             "a body before a tunnel"
         );
-        let length = parts.headers.get("content-length");
+        let length = parts.headers.get(CONTENT_LENGTH);
         assert!(
             length.is_none_or(|length| length == "0"),
             "a body before a tunnel"
@@ -179,6 +246,8 @@ fn is_beyond_doubt(parts: &Parts) -> bool {
     is_plain
         && has_plain_fields
         && parts.uri == "/"
+        && parts.version != Version::HTTP_2
+        && parts.extensions.is_empty()
         && host.len() == 1
         && is_host(host[0].as_bytes())
 }

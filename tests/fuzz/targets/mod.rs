@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod head;
 pub mod hygiene;
 mod naive;
+pub mod proxy_protocol;
 pub mod query;
 pub mod request_line;
 
@@ -16,12 +17,13 @@ pub mod request_line;
 pub type Target = fn(&[u8]);
 
 /// Each target by the name of its program and of its corpus.
-pub const ALL: [(&str, Target); 7] = [
+pub const ALL: [(&str, Target); 8] = [
     ("chunks", chunks::run),
     ("configuration", configuration::run),
     ("envelope", envelope::run),
     ("head", head::run),
     ("hygiene", hygiene::run),
+    ("proxy_protocol", proxy_protocol::run),
     ("query", query::run),
     ("request_line", request_line::run),
 ];

@@ -4,6 +4,7 @@
 pub mod chunks;
 pub mod envelope;
 pub mod head;
+pub mod proxy_protocol;
 pub mod query;
 pub mod signature;
 pub mod stream;

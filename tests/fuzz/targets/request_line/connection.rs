@@ -17,15 +17,24 @@ use wxgate::edge::Handler;
 use wxgate::edge::connection::Connections;
 use wxgate::edge::http1::head::Limits;
 use wxgate::edge::http1::wire::Rules;
+use wxgate::edge::http2::Http2Options;
 use wxgate::gateway::client::Client;
-use wxgate::gateway::refusal::Refusal;
 use wxgate::lifecycle::drain::Drain;
 use wxgate::observe::exchange::Observer;
-use wxgate::observe::labels::ListenerLabel;
+use wxgate::observe::labels::{ListenerLabel, RefusalLabel};
 use wxgate::observe::metrics::Metrics;
 
 /// No clock runs out.
 const LONG: Duration = Duration::from_secs(3600);
+const NO_HTTP2: Http2Options = Http2Options {
+    streams: 0,
+    header_list: 0,
+    resets: 0,
+    control_frames: 0,
+    request_head: LONG,
+    idle: LONG,
+    response: LONG,
+};
 /// Turns in which a connection does what it can with the bytes that it has.
 const TURNS: usize = 8;
 
@@ -82,18 +91,15 @@ impl Worker {
             handler,
             observer: Arc::clone(&self.observer),
             drain: Drain::default(),
-            head_timeout: LONG,
             http1: Rules {
                 limits,
                 head: LONG,
                 idle: LONG,
             },
+            http2: NO_HTTP2,
         };
-        let client = Client {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
-            listener: ListenerLabel::Http,
-            tls: None,
-        };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let client = Client::new(address, ListenerLabel::Http);
         let (near, far) = tokio::io::duplex(64 * 1024);
         self.runtime.block_on(async {
             tokio::join!(connections.serve_h1(far, client), send(near, data, size));
@@ -161,7 +167,7 @@ impl Handler for Service {
         Response::default()
     }
 
-    fn refuse(&self, _: Refusal, _: Client) -> Response<Self::Body> {
+    fn refuse(&self, _: RefusalLabel, _: &Client) -> Response<Self::Body> {
         self.0.borrow_mut().push(Seen::Refused);
         Response::default()
     }
