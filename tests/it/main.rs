@@ -34,6 +34,7 @@ mod early_answer;
 mod expect;
 mod forwarding;
 mod frames;
+mod fuzz_corpus;
 mod gate;
 mod grpc;
 mod http10;
