@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use http::header::USER_AGENT;
+use http::header::{RETRY_AFTER, USER_AGENT};
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -233,7 +233,12 @@ fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
             pending.exchange.broken_off(AbortLabel::Client);
         }
     }
-    pending.own(respond::status(error.status()))
+    let mut own = respond::status(error.status());
+    if error.is_overload() {
+        own.headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    pending.own(own)
 }
 
 fn head_of<B>(request: &Request<B>, client: &Client) -> Head {

@@ -9,7 +9,7 @@ use super::error::ForwardError;
 use super::exchange::{Answer, Attempt, answered_in};
 use super::lease::Lease;
 use super::payload::Payload;
-use super::pool::Exclusive;
+use super::pool::{Exclusive, Slot};
 use super::request_body::{RequestBody, Upload};
 use super::tls;
 
@@ -19,7 +19,7 @@ pub async fn attempt(
     mut connection: Exclusive,
     request: Request<RequestBody>,
     limit: Duration,
-) -> Attempt {
+) -> Attempt<Slot> {
     let began = Instant::now();
     let upload = request.body().upload();
     let sending = connection.send(request);
@@ -29,17 +29,21 @@ pub async fn attempt(
             lease: Lease::Exclusive(connection),
             waited: began.elapsed(),
         })),
-        Some(Err(failed)) => failure(failed, upload.as_deref()),
-        None => Attempt::Failed(ForwardError::ResponseTimeout(limit)),
+        Some(Err(failed)) => failure(failed, upload.as_deref(), connection.end()),
+        None => Attempt::Failed(ForwardError::ResponseTimeout(limit), connection.end()),
     }
 }
 
-fn failure(mut failed: TrySendError<Request<RequestBody>>, upload: Option<&Upload>) -> Attempt {
+fn failure(
+    mut failed: TrySendError<Request<RequestBody>>,
+    upload: Option<&Upload>,
+    slot: Slot,
+) -> Attempt<Slot> {
     if let Some(request) = failed.take_message() {
-        return Attempt::Unsent(Box::new(request));
+        return Attempt::Unsent(Box::new(request), slot);
     }
     let error = failed.into_error();
-    Attempt::Failed(if upload.is_some_and(Upload::has_failed) {
+    let error = if upload.is_some_and(Upload::has_failed) {
         ForwardError::ClientBody(error.into())
     } else if tls::is_behind(&error) {
         ForwardError::Tls(error.into())
@@ -47,5 +51,6 @@ fn failure(mut failed: TrySendError<Request<RequestBody>>, upload: Option<&Uploa
         ForwardError::Malformed(error.into())
     } else {
         ForwardError::Closed(Some(error.into()))
-    })
+    };
+    Attempt::Failed(error, slot)
 }

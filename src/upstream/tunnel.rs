@@ -55,12 +55,13 @@ impl Tunnels {
         tokio::task::spawn_local(async move {
             let both = async { tokio::try_join!(client, upstream) };
             let handed_over = tokio::time::timeout(HANDOVER, both).await;
-            drop(lease);
             if let Ok(Ok((client, upstream))) = handed_over {
                 observer.metrics.upstream.tunnel_opened();
                 relay(client, upstream, &drain).await;
                 observer.metrics.upstream.tunnel_closed();
             }
+            // Until here it counts as a connection to the upstream.
+            drop(lease);
             drop(token);
         });
     }

@@ -170,6 +170,7 @@ const FILES: &[&str] = &[
     "upstream/multiplexed.rs",
     "upstream/payload.rs",
     "upstream/pool.rs",
+    "upstream/queue.rs",
     "upstream/request_body.rs",
     "upstream/response_body.rs",
     "upstream/streams.rs",

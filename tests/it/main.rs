@@ -14,6 +14,7 @@
     reason = "a failed expectation is how a test fails, a table may be long, and what chance chose is shown"
 )]
 
+mod addresses;
 mod architecture;
 mod backends;
 mod bad_input;
@@ -52,6 +53,8 @@ mod trailers;
 mod upstream_down;
 mod upstream_errors;
 mod upstream_http2;
+mod upstream_limits;
+mod upstream_restarts;
 mod upstream_tls;
 mod verification;
 mod websocket;
