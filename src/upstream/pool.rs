@@ -23,6 +23,10 @@ use crate::observe::exchange::Observer;
 /// How often connections that have been idle too long are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// Longest wait for a connection whose response has ended to take the next request. As a rule it takes one turn of its
+/// task; an upstream that has answered without reading the whole request may never let it.
+const READY: Duration = Duration::from_secs(1);
+
 /// What a connection says to a request; one that it did not take comes back in the error.
 pub type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
@@ -101,7 +105,7 @@ impl Pool {
         }
         while self.in_use.get() + self.idle.borrow().len() > self.max_connections {
             let mut last = self.newest(|_| true)?;
-            if last.sender.ready().await.is_ok() {
+            if let Ok(Ok(())) = tokio::time::timeout(READY, last.sender.ready()).await {
                 return Some(last);
             }
         }
