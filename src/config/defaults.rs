@@ -34,7 +34,7 @@ pub(super) const DEFAULTS: &[(&str, Default)] = &[
     ("timeouts.tunnel", Default::Text("1h")),
     ("limits.connections", Default::Text("auto")),
     ("limits.connections_per_address", Default::Text("1024")),
-    ("limits.request_target", Default::Text("16KiB")),
+    ("limits.request_target", Default::Text("8KiB")),
     ("limits.request_head", Default::Text("32KiB")),
     ("limits.request_fields", Default::Text("100")),
     ("limits.request_body", Default::Text("4GiB")),

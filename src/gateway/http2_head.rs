@@ -61,9 +61,12 @@ fn size<B>(request: &Request<B>, target: &str) -> usize {
     pseudo + PSEUDO_NAMES + 4 * PER_FIELD + fields.sum::<usize>()
 }
 
-/// RFC 9113 section 8.3.1: a path begins with a slash, but for OPTIONS on the whole server.
+/// RFC 9113 section 8.3.1: a path begins with a slash, but for OPTIONS on the whole server. A CONNECT without one is refused
+/// for what it is.
 fn is_path(target: &str, method: &Method) -> bool {
-    target.starts_with('/') || target == "*" && *method == Method::OPTIONS
+    target.starts_with('/')
+        || target == "*" && *method == Method::OPTIONS
+        || target.is_empty() && *method == Method::CONNECT
 }
 
 /// Whoever ends TLS in front of us may say either.

@@ -140,6 +140,7 @@ mod tests {
         assert_eq!(verdict("CONNECT", "https://a/", &extended), None);
         for (method, uri, fields, reason) in [
             ("CONNECT", "a:80", &[][..], RefusalLabel::Connect),
+            ("CONNECT", "/", &[], RefusalLabel::Connect),
             ("GET", "a:80", &[], RefusalLabel::Connect),
             (
                 "CONNECT",

@@ -67,6 +67,8 @@ fn refusal_status(reason: RefusalLabel) -> StatusCode {
         RefusalLabel::HeadTooLarge | RefusalLabel::TooManyFields => {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
         }
+        // RFC 9220 section 3, which says for both what RFC 8441 does not.
+        RefusalLabel::Protocol => StatusCode::NOT_IMPLEMENTED,
         RefusalLabel::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         RefusalLabel::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
         _ => StatusCode::BAD_REQUEST,

@@ -35,6 +35,11 @@ pub enum ForwardError {
         "the upstream does not agree on HTTP/2 (ALPN h2) over TLS; for HTTP/1.1 write https:// in upstream.url"
     )]
     NotHttp2,
+    /// The connection ended before HTTP/2 had begun on it.
+    #[error(
+        "the upstream ended the connection before HTTP/2 began; if it speaks HTTP/1.1, write http:// or https:// in upstream.url"
+    )]
+    NoBeginning(#[source] Option<Cause>),
     /// The connection ended before a response head.
     #[error("the upstream closed the connection without a response")]
     Closed(#[source] Option<Cause>),
@@ -83,6 +88,7 @@ impl ForwardError {
             | Self::Unreachable(_)
             | Self::Tls(_)
             | Self::NotHttp2
+            | Self::NoBeginning(_)
             | Self::Closed(_)
             | Self::Reset(_)
             | Self::Malformed(_)
@@ -108,7 +114,7 @@ impl ForwardError {
             Self::Unreachable(_) => UpstreamErrorLabel::Unreachable,
             Self::ConnectTimeout(_) => UpstreamErrorLabel::ConnectTimeout,
             Self::Tls(_) | Self::NotHttp2 => UpstreamErrorLabel::Tls,
-            Self::Closed(_) => UpstreamErrorLabel::Closed,
+            Self::NoBeginning(_) | Self::Closed(_) => UpstreamErrorLabel::Closed,
             Self::Reset(_) => UpstreamErrorLabel::Reset,
             Self::ResponseTimeout(_) => UpstreamErrorLabel::ResponseTimeout,
             Self::Malformed(_) | Self::Coding => UpstreamErrorLabel::Malformed,

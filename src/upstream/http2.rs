@@ -24,7 +24,16 @@ use super::upload_pump::UploadPump;
 pub struct Stream {
     /// Dropped first: a body that has not ended is taken back with it.
     upload: Option<UploadPump>,
-    _place: Place,
+    place: Place,
+}
+
+impl Stream {
+    /// The response has ended. A request that has not is taken back.
+    pub fn give_back(mut self) {
+        if self.upload.as_ref().is_none_or(UploadPump::has_ended) {
+            self.place.ended();
+        }
+    }
 }
 
 /// Sends `request` on a new stream and waits for the response head, for as long as `limit` and the upload allow.
@@ -56,7 +65,7 @@ pub async fn attempt(
     let pump = (!is_absent).then(|| UploadPump::start(body, stream));
     let stream = Stream {
         upload: pump,
-        _place: place,
+        place,
     };
     match answered_in(limit, response, upload.as_deref()).await {
         Some(Ok(response)) => Attempt::Answered(Box::new(Answer {

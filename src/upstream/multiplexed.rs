@@ -31,7 +31,10 @@ const SEND_BUFFER: usize = 256 * 1024;
 /// Header list that the upstream may send, in the size of RFC 9113 section 6.5.2.
 const HEADER_LIST: u32 = 64 * 1024;
 /// Streams that were taken back and of which something may still come.
-const RESETS: usize = 1024;
+const REMEMBERED: usize = 1024;
+/// Streams that may be taken back before a connection is used no more. Servers take many for an attack (CVE-2023-44487;
+/// Node at 1000) and end the connection, and with it the exchanges of clients that did nothing.
+const RESETS: u32 = 200;
 /// Longest wait for the answer to a ping.
 const PONG: Duration = Duration::from_secs(10);
 /// Longest time for the goodbye of a connection that nobody uses any more.
@@ -55,6 +58,8 @@ struct Facts {
     allowed: Cell<usize>,
     /// How many there have been.
     begun: Cell<u64>,
+    /// How many of them were taken back.
+    resets: Cell<u32>,
     /// When the last exchange ended; at first, when the connection was made.
     idle_since: Cell<Instant>,
 }
@@ -64,13 +69,17 @@ struct Facts {
 pub struct Place {
     connection: Rc<Multiplexed>,
     is_first: bool,
+    has_ended: bool,
 }
 
 impl Multiplexed {
     /// True if another exchange may begin.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.is_open() && self.facts.streams.get() < self.facts.allowed.get().min(STREAMS)
+        let facts = &self.facts;
+        facts.streams.get() < facts.allowed.get().min(STREAMS)
+            && facts.resets.get() < RESETS
+            && self.is_open()
     }
 
     /// False after the upstream has said that it takes no more, and when the connection is gone.
@@ -98,6 +107,7 @@ impl Multiplexed {
         Place {
             connection: Rc::clone(self),
             is_first: facts.begun.get() == 1,
+            has_ended: false,
         }
     }
 }
@@ -107,6 +117,11 @@ impl Place {
     #[must_use]
     pub fn sender(&self) -> SendRequest<Bytes> {
         self.connection.sender.clone()
+    }
+
+    /// Both sides have said all they had to.
+    pub fn ended(&mut self) {
+        self.has_ended = true;
     }
 
     /// True if the connection was made for this exchange.
@@ -121,6 +136,9 @@ impl Drop for Place {
         let facts = &self.connection.facts;
         facts.streams.set(facts.streams.get().saturating_sub(1));
         facts.idle_since.set(Instant::now());
+        if !self.has_ended {
+            facts.resets.set(facts.resets.get() + 1);
+        }
     }
 }
 
@@ -139,7 +157,7 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)
         .max_header_list_size(HEADER_LIST)
-        .max_concurrent_reset_streams(RESETS)
+        .max_concurrent_reset_streams(REMEMBERED)
         // Counted are frames for streams that a client took back long ago: no fault of the upstream's.
         .max_local_error_reset_streams(None)
         // None before the settings are there.
@@ -152,6 +170,7 @@ where
         streams: Cell::new(0),
         allowed: Cell::new(connection.max_concurrent_send_streams()),
         begun: Cell::new(0),
+        resets: Cell::new(0),
         idle_since: Cell::new(Instant::now()),
     });
     let (in_use, unused) = oneshot::channel();
@@ -171,7 +190,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin,
 {
     match Pin::new(&mut *connection).poll(context) {
-        Poll::Ready(Ok(())) => Poll::Ready(Err(ForwardError::Closed(None))),
+        Poll::Ready(Ok(())) => Poll::Ready(Err(ForwardError::NoBeginning(None))),
         Poll::Ready(Err(error)) => Poll::Ready(Err(failed(error))),
         Poll::Pending if connection.max_concurrent_send_streams() > 0 => Poll::Ready(Ok(())),
         Poll::Pending => Poll::Pending,
@@ -181,10 +200,8 @@ where
 fn failed(error: h2::Error) -> ForwardError {
     if error.get_io().is_some_and(|io| tls::is_behind(io)) {
         ForwardError::Tls(error.into())
-    } else if error.is_library() {
-        ForwardError::Malformed(error.into())
     } else {
-        ForwardError::Closed(Some(error.into()))
+        ForwardError::NoBeginning(Some(error.into()))
     }
 }
 

@@ -67,6 +67,8 @@ mod trusted_proxies;
 mod tunnels;
 mod upstream_down;
 mod upstream_errors;
+mod upstream_http2;
+mod upstream_http2_uploads;
 mod upstream_tls;
 mod verification;
 mod websocket;

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import socket
 import ssl
 import sys
@@ -18,6 +19,7 @@ from wsproto.extensions import PerMessageDeflate
 from shared import add_messages, resolve_to
 
 LONGEST_WAIT = 60
+LONGEST_RUN = 120
 PIECE = 65536
 
 
@@ -193,6 +195,7 @@ def main():
     parser.add_argument("--protocol", default="websocket")
     options = parser.parse_args()
     resolve_to(options.address)
+    signal.alarm(LONGEST_RUN)
     http2 = Http2(urlsplit(options.url), options.ca)
     sockets = [Socket(http2, options) for _ in range(options.sockets)]
     first = sockets[0]

@@ -68,7 +68,13 @@ async function converse(socket, messages, close) {
   return { echoes, close_code: code, close_reason: reason.toString() };
 }
 
+const LONGEST_RUN = 120_000;
+
 function tell(answer) {
+  setTimeout(() => {
+    console.error('not done in time');
+    process.exit(1);
+  }, LONGEST_RUN);
   answer.then(
     (told) => {
       console.log(JSON.stringify(told));
