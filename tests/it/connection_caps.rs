@@ -372,6 +372,36 @@ fn every_connection_that_auto_allows_may_be_forwarded_at_the_same_time() {
 }
 
 #[test]
+fn a_websocket_keeps_the_place_of_its_connection() {
+    let upstream = Recorder::start(|mut connection| {
+        while let Some(head) = connection.read_head() {
+            if !head.to_lowercase().contains("upgrade: websocket") {
+                connection.send(OK.as_bytes());
+                continue;
+            }
+            // The example of RFC 6455 section 1.3.
+            connection.send(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                  Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+            );
+            let _ = std::io::copy(&mut connection.stream, &mut std::io::sink());
+            return;
+        }
+    });
+    let (gate, mut taken) = filled(&upstream, 1);
+    let request = "GET /ws HTTP/1.1\r\nHost: wx.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    taken[0].write_all(request.as_bytes()).unwrap();
+    gate.wait_for_metric("wxgate_tunnels_open", 1.0);
+    for _ in 0..20 {
+        assert_eq!(only_answer(&gate, "/page").status(), 503);
+    }
+    gate.wait_for_metric("wxgate_connections_open{listener=\"http\"}", 1.0);
+    close(&gate, taken);
+    assert_eq!(client::get(gate.http, "/page").status(), 200);
+}
+
+#[test]
 fn without_a_descriptor_left_the_metrics_are_still_to_be_had() {
     let upstream = Recorder::answering(OK);
     // More than there are descriptors for, which is what a warning says.
