@@ -62,8 +62,11 @@ pub fn read(head: &[u8], limits: &Limits) -> Option<Head> {
     let line = lines.next()?;
     let (method, target, minor) = request_line(line)?;
     let fields: Vec<_> = lines.map(field).collect::<Option<_>>()?;
-    let fits =
-        head.len() <= limits.head && target.len() <= limits.target && fields.len() <= limits.fields;
+    // Beside its target the line may have 64 bytes, its CR among them.
+    let fits = line.len() < limits.target + 64
+        && target.len() <= limits.target
+        && head.len() <= limits.head
+        && fields.len() <= limits.fields;
     let framing = framing(&fields, minor)?;
     fits.then_some(Head {
         method,
