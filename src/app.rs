@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,8 +16,12 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Boot, Live, Settings};
+use crate::edge::admission::Admission;
 use crate::edge::handshake::Handshakes;
-use crate::edge::{listener, tls};
+use crate::edge::http1::wire::Rules;
+use crate::edge::http2::Http2Options;
+use crate::edge::slots::Slots;
+use crate::edge::{descriptors, listener, tls};
 use crate::gateway::snapshot::Snapshot;
 use crate::lifecycle::drain::{Drain, Drained};
 use crate::lifecycle::signals::Signals;
@@ -25,6 +30,7 @@ use crate::observe::admin::{self, Admin};
 use crate::observe::exchange::Observer;
 use crate::observe::log;
 use crate::observe::metrics::Metrics;
+use crate::observe::seldom::Seldom;
 use crate::observe::sink::Sink;
 use crate::upstream::connect::Connector;
 use crate::worker::{Shared, Sockets, Worker};
@@ -104,12 +110,26 @@ impl App {
             config: Arc::new(tls::server_config(&live.tls).map_err(StartError::Tls)?),
             tls: Arc::new(live.tls.clone()),
             timeout: live.timeouts.handshake,
+            write_timeout: live.timeouts.response,
         };
         let (workers, admin, bound) = bind_all(&boot)?;
         log::count_panics(Arc::clone(&observer));
+        let admission = Admission {
+            proxy_protocol: boot.listen.proxy_protocol.clone(),
+            trusted_proxies: live.trusted_proxies.clone(),
+            slots: Slots::new(
+                connections(&boot, &live),
+                live.limits.connections_per_address,
+            ),
+            observer: Arc::clone(&observer),
+            full: Seldom::default(),
+            unnamed: Seldom::default(),
+        };
         let shared = Shared {
+            admission: Arc::new(admission),
             handshakes,
-            head_timeout: live.timeouts.request_head,
+            http1: Rules::of(&live),
+            http2: Http2Options::of(&live),
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::new(
                 live,
                 &observer.metrics,
@@ -195,6 +215,25 @@ fn observer(boot: &Boot, live: &Live, sinks: &Sinks) -> Result<Observer, StartEr
         metrics,
         access_log,
     })
+}
+
+/// The cap on connections, as configured or by the limit of open files.
+fn connections(boot: &Boot, live: &Live) -> NonZeroU32 {
+    let open_files = descriptors::raise();
+    let addresses = boot.listen.https.len() + boot.listen.http.len();
+    // Every system that serves has such a limit; 1024 is the customary one.
+    let enough =
+        descriptors::connections(open_files.unwrap_or(1024), boot.workers.get(), addresses);
+    let cap = live.limits.connections.unwrap_or(enough);
+    tracing::info!(connections = cap, open_files, "connections are limited");
+    if cap > enough {
+        tracing::warn!(
+            connections = cap,
+            enough_for = enough,
+            "limits.connections is more than the limit of open files allows"
+        );
+    }
+    cap
 }
 
 /// Binds every address, or none.

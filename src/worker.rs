@@ -10,29 +10,41 @@ use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
+use crate::edge::admission::{self, Admission};
 use crate::edge::connection::Connections;
 use crate::edge::handshake::Handshakes;
-use crate::edge::{Handler, listener};
+use crate::edge::http2::Http2Options;
+use crate::edge::slots::Slot;
+use crate::edge::write_clock::WriteClock;
+use crate::edge::{Handler, http1, listener};
 use crate::gateway::body::Body;
 use crate::gateway::client::Client;
 use crate::gateway::handler::Gateway;
 use crate::gateway::snapshot::Snapshot;
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::Observer;
-use crate::observe::labels::ListenerLabel;
+use crate::observe::labels::{ListenerLabel, RefusalLabel};
 use crate::upstream::Upstream;
 use crate::upstream::connect::Connector;
 use crate::upstream::tunnel::Tunnels;
 
+/// How long a connection beyond the caps may take in all: the consoles wait for five seconds, and its place is rare.
+const OVERLOADED_LIFE: Duration = Duration::from_secs(5);
+
 /// What all workers have in common.
 #[derive(Clone, Debug)]
 pub struct Shared {
+    /// Who may come in.
+    pub admission: Arc<Admission>,
     /// Certificates and versions.
     pub handshakes: Handshakes,
-    /// Longest wait for a request head.
-    pub head_timeout: Duration,
+    /// What an HTTP/1 client may do.
+    pub http1: http1::wire::Rules,
+    /// For HTTP/2 clients.
+    pub http2: Http2Options,
     /// The current live settings.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Where the backend is.
@@ -66,6 +78,10 @@ impl Handler for Rc<Gateway> {
     async fn handle(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
         Gateway::handle(self, request, client).await
     }
+
+    fn refuse(&self, reason: RefusalLabel, client: &Client) -> Response<Body> {
+        Gateway::refuse(self, reason, client)
+    }
 }
 
 impl Worker {
@@ -77,7 +93,6 @@ impl Worker {
         let tunnels = Tunnels {
             tracker: tracker.clone(),
             drain: shared.drain.clone(),
-            observer: Arc::clone(observer),
         };
         let gateway = Gateway::new(
             Arc::clone(&shared.snapshot),
@@ -90,7 +105,8 @@ impl Worker {
             handler: Rc::new(gateway),
             observer: Arc::clone(observer),
             drain: shared.drain.clone(),
-            head_timeout: shared.head_timeout,
+            http1: shared.http1,
+            http2: shared.http2,
         };
         Self {
             shared,
@@ -134,9 +150,13 @@ impl Worker {
 
     async fn accept(self: Rc<Self>, label: ListenerLabel, socket: StdListener) -> io::Result<()> {
         let serve = |stream, peer| {
+            let peer = admission::canonical(peer);
+            let Some(slot) = self.shared.admission.admit(label, peer) else {
+                return;
+            };
             let worker = Rc::clone(&self);
             self.tracker
-                .spawn_local(async move { worker.serve(label, stream, peer).await });
+                .spawn_local(async move { worker.serve(label, stream, peer, slot).await });
         };
         let failed = |error: &io::Error| {
             self.shared.observer.metrics.connection.accept_failed();
@@ -145,21 +165,45 @@ impl Worker {
         listener::accept(socket, &self.shared.drain, serve, failed).await
     }
 
-    async fn serve(&self, listener: ListenerLabel, stream: TcpStream, peer: SocketAddr) {
-        let metrics = &self.shared.observer.metrics;
+    async fn serve(
+        &self,
+        listener: ListenerLabel,
+        mut stream: TcpStream,
+        peer: SocketAddr,
+        mut slot: Slot,
+    ) {
         let _open = Open::count(&self.shared.observer, listener);
         // Responses go out when they are ready; a socket that cannot say so still works.
         let _ = stream.set_nodelay(true);
-        let client = Client {
-            address: peer,
-            listener,
-            tls: None,
+        let deadline = Instant::now() + self.shared.handshakes.timeout;
+        let admission = &self.shared.admission;
+        // Boxed, as the handshake below: what it needs is given back when it is over.
+        let identity =
+            Box::pin(admission.identify(&mut stream, (listener, peer), &mut slot, deadline));
+        let Some(address) = identity.await else {
+            return;
         };
-        match listener {
-            ListenerLabel::Http => self.connections.serve_h1(stream, client).await,
+        let mut client = Client::new(address, listener);
+        client.is_overloaded = slot.is_over();
+        if client.is_overloaded {
+            let served = Box::pin(self.serve_client(stream, client, deadline));
+            let _ = timeout(OVERLOADED_LIFE, served).await;
+        } else {
+            self.serve_client(stream, client, deadline).await;
+        }
+    }
+
+    async fn serve_client(&self, stream: TcpStream, client: Client, deadline: Instant) {
+        let metrics = &self.shared.observer.metrics;
+        match client.listener {
+            ListenerLabel::Http => {
+                let stream = WriteClock::new(stream, self.shared.handshakes.write_timeout);
+                self.connections.serve_h1(stream, client).await;
+            }
             ListenerLabel::Https => {
-                // Boxed, so that what a handshake needs is given back when it is over.
-                let handshake = Box::pin(self.shared.handshakes.accept(stream, peer, metrics));
+                let handshakes = &self.shared.handshakes;
+                let handshake =
+                    Box::pin(handshakes.accept(stream, client.address, deadline, metrics));
                 if let Some(stream) = handshake.await {
                     self.connections.serve_tls(stream, client).await;
                 }

@@ -28,7 +28,7 @@ mod settings;
 mod size;
 mod spelling;
 #[cfg(test)]
-mod trial;
+pub(crate) mod trial;
 mod yaml;
 
 pub use certificate::Certificate;

@@ -77,7 +77,7 @@ impl Trial {
         Config::read(Some(&self.path("config.yaml")), &self.flags, environment)?.check()
     }
 
-    pub(super) fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         self.check().unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -90,7 +90,7 @@ impl Trial {
 }
 
 /// The settings of the shortest configuration with `more` below it.
-pub(super) fn settings(more: &str) -> Settings {
+pub(crate) fn settings(more: &str) -> Settings {
     Trial::new(&format!("{SHORTEST}{more}")).settings()
 }
 

@@ -3,16 +3,18 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::{PeerIncompatible, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 
 use super::first_flight::{self, FirstFlight};
 use super::tls;
+use super::write_clock::WriteClock;
 use crate::config::Tls;
 use crate::observe::labels::{HandshakeLabel, Label};
 use crate::observe::metrics::Metrics;
@@ -34,20 +36,23 @@ pub struct Handshakes {
     pub tls: Arc<Tls>,
     /// Made of `tls`.
     pub config: Arc<ServerConfig>,
-    /// Longest time from the accept to the end of the handshake.
+    /// Longest time from the accept to the end of the handshake, a header of the PROXY protocol included.
     pub timeout: Duration,
+    /// Longest time in which a client may take nothing, for as long as the stream lives.
+    pub write_timeout: Duration,
 }
 
 impl Handshakes {
-    /// Makes the handshake, counts how it ended, and logs why it failed.
+    /// Makes the handshake until `deadline`, counts how it ended, and logs why it failed.
     pub async fn accept(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
+        deadline: Instant,
         metrics: &Metrics,
-    ) -> Option<TlsStream<TcpStream>> {
+    ) -> Option<TlsStream<WriteClock<TcpStream>>> {
         let began = Instant::now();
-        let outcome = tokio::time::timeout(self.timeout, self.shake_hands(stream)).await;
+        let outcome = timeout_at(deadline, self.shake_hands(stream)).await;
         let failure = match outcome {
             Ok(Ok((stream, about))) => {
                 metrics
@@ -59,16 +64,14 @@ impl Handshakes {
             Err(_elapsed) => Failure::new(HandshakeLabel::Timeout),
         };
         metrics.connection.handshake_failed(failure.label);
-        // Scanners and probes come all day: below `info`, and the counter tells how many.
-        tracing::debug!(%peer, reason = failure.label.label(), detail = failure.detail, sni = failure.sni,
-            "TLS handshake failed");
+        failure.log(peer);
         None
     }
 
     async fn shake_hands(
         &self,
         mut stream: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, HandshakeLabel), Failure> {
+    ) -> Result<(TlsStream<WriteClock<TcpStream>>, HandshakeLabel), Failure> {
         let accepted = match first_flight::read(&mut stream).await {
             Ok(FirstFlight::Hello(accepted)) => accepted,
             Ok(FirstFlight::PlainHttp) => {
@@ -81,6 +84,7 @@ impl Handshakes {
         };
         let sni = accepted.client_hello().server_name().map(str::to_owned);
         let about = self.about(sni.as_deref());
+        let stream = WriteClock::new(stream, self.write_timeout);
         let start = StartHandshake::from_parts(*accepted, stream);
         match start.into_stream(Arc::clone(&self.config)).await {
             Ok(stream) => Ok((stream, about)),
@@ -121,6 +125,20 @@ impl Failure {
         self
     }
 
+    fn log(&self, peer: SocketAddr) {
+        let (reason, detail, sni) = (
+            self.label.label(),
+            self.detail.as_deref(),
+            self.sni.as_deref(),
+        );
+        // Scanners and probes come all day: below `info`, and the counter tells how many. They have no certificates.
+        if self.label == HandshakeLabel::BadClientCertificate {
+            tracing::warn!(%peer, reason, detail, sni, "TLS handshake failed");
+        } else {
+            tracing::debug!(%peer, reason, detail, sni, "TLS handshake failed");
+        }
+    }
+
     fn of_io(error: &io::Error) -> Self {
         let tls = error
             .get_ref()
@@ -136,6 +154,8 @@ impl Failure {
         let label = match error {
             rustls::Error::PeerIncompatible(incompatible) => of_incompatible(incompatible),
             rustls::Error::AlertReceived(_) => HandshakeLabel::ClientAlert,
+            rustls::Error::NoCertificatesPresented => HandshakeLabel::NoClientCertificate,
+            rustls::Error::InvalidCertificate(_) => HandshakeLabel::BadClientCertificate,
             _ => HandshakeLabel::Protocol,
         };
         Self {

@@ -6,17 +6,27 @@ use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 
 use crate::gateway::client::Client;
+use crate::observe::labels::RefusalLabel;
 
+pub mod admission;
+pub mod client_certificate;
 pub mod connection;
+pub mod descriptors;
 pub mod first_flight;
 pub mod handshake;
+pub mod http1;
+pub mod http2;
 pub mod listener;
+pub mod proxy_protocol;
+pub mod slots;
 pub mod tls;
+pub mod write_clock;
 
 /// What answers requests.
 pub trait Handler: Clone + 'static {
     /// The body of its responses.
     type Body: Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Unpin
         + 'static;
 
     /// Answers one request. Every failure becomes a response.
@@ -25,4 +35,7 @@ pub trait Handler: Clone + 'static {
         request: Request<Incoming>,
         client: Client,
     ) -> impl Future<Output = Response<Self::Body>>;
+
+    /// Answers a request whose head must not be read.
+    fn refuse(&self, reason: RefusalLabel, client: &Client) -> Response<Self::Body>;
 }

@@ -3,36 +3,70 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::CertificateDer;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ServerConfig, SignatureScheme};
+use rustls::{RootCertStore, ServerConfig, SignatureScheme};
 
-use crate::config::{Certificate, Tls, TlsVersion};
+use crate::config::{Certificate, ClientAuth, Tls, TlsVersion};
 
 /// Makes the configuration of the https listeners.
 ///
 /// # Errors
-/// rustls' refusal of a version or of the ticket key's random numbers; neither depends on a client.
+/// rustls' refusal of a version, of the ticket key's random numbers or of an authority; none depends on a client.
 pub fn server_config(tls: &Tls) -> Result<ServerConfig, rustls::Error> {
     let versions: &[_] = match tls.min_version {
         TlsVersion::Tls12 => &[&TLS12, &TLS13],
         TlsVersion::Tls13 => &[&TLS13],
     };
     let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = client_verifier(&tls.client_auth, &provider)?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(Certificates::new(tls)));
     // Clients of HTTP/1.0 that negotiate at all, such as curl, offer nothing but its name.
     config.alpn_protocols = ["h2", "http/1.1", "http/1.0"]
         .map(|name| name.as_bytes().to_vec())
         .into();
-    config.ticketer = aws_lc_rs::Ticketer::new()?;
-    config.send_tls13_tickets = 1;
+    if tls.client_auth == ClientAuth::Off {
+        config.ticketer = aws_lc_rs::Ticketer::new()?;
+        config.send_tls13_tickets = 1;
+    } else {
+        // A resumed session takes its client's certificate from the ticket and verifies nothing: one that has expired,
+        // or whose authority is trusted no more, would go on for as long as tickets live.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     config.max_early_data_size = 0;
     Ok(config)
+}
+
+fn client_verifier(
+    client_auth: &ClientAuth,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, rustls::Error> {
+    let verifier = |authorities: &[CertificateDer<'static>]| {
+        let mut roots = RootCertStore::empty();
+        for authority in authorities {
+            roots.add(authority.clone())?;
+        }
+        Ok::<_, rustls::Error>(WebPkiClientVerifier::builder_with_provider(
+            Arc::new(roots),
+            Arc::clone(provider),
+        ))
+    };
+    let built = match client_auth {
+        ClientAuth::Off => return Ok(WebPkiClientVerifier::no_client_auth()),
+        ClientAuth::Optional(authorities) => verifier(authorities)?.allow_unauthenticated().build(),
+        ClientAuth::Required(authorities) => verifier(authorities)?.build(),
+    };
+    built.map_err(|error| rustls::Error::General(error.to_string()))
 }
 
 /// Whether a name has a certificate of its own.

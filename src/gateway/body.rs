@@ -7,19 +7,21 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use super::breach;
 use crate::observe::chain::Chain;
 use crate::observe::exchange::Exchange;
 use crate::observe::labels::AbortLabel;
 use crate::upstream::error::BodyError;
-use crate::upstream::request_body::Upload;
 use crate::upstream::response_body::ResponseBody;
+use crate::upstream::upload::Upload;
 
 /// A response body that counts itself.
 #[derive(Debug)]
 pub struct Body {
     content: Content,
     upload: Option<Rc<Upload>>,
-    exchange: Exchange,
+    /// None if the response is only the beginning of a tunnel, which has it.
+    exchange: Option<Exchange>,
 }
 
 /// Where a response body comes from.
@@ -49,7 +51,7 @@ impl Body {
         let mut body = Self {
             content,
             upload,
-            exchange,
+            exchange: Some(exchange),
         };
         if !is_sent || body.is_end_stream() {
             body.complete();
@@ -57,23 +59,34 @@ impl Body {
         body
     }
 
-    /// A client that leaves in the middle of its upload takes the upstream's connection down with it.
-    fn broken_off(&mut self, error: &BodyError) {
-        if self
-            .upload
-            .as_ref()
-            .is_some_and(|upload| upload.has_failed())
-        {
-            return self.exchange.broken_off(AbortLabel::Client);
+    /// Of a response after whose head other bytes follow than a body's.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            content: Content::Own(Bytes::new()),
+            upload: None,
+            exchange: None,
         }
-        self.exchange.upstream_failed(error.label());
+    }
+
+    /// An upload that ends before its end takes the upstream's connection down with it.
+    fn broken_off(&mut self, error: &BodyError) {
+        let Some(exchange) = &mut self.exchange else {
+            return;
+        };
+        if let Some(breach) = self.upload.as_ref().and_then(|upload| upload.breach()) {
+            return breach::account(breach, exchange);
+        }
+        exchange.upstream_failed(error.label());
         let error = Chain(error);
         tracing::warn!(%error, "the upstream broke off a response");
-        self.exchange.broken_off(AbortLabel::Upstream);
+        exchange.broken_off(AbortLabel::Upstream);
     }
 
     fn complete(&mut self) {
-        self.exchange.complete();
+        if let Some(exchange) = &mut self.exchange {
+            exchange.complete();
+        }
         if let Some(upload) = self.upload.take() {
             upload.discard();
         }
@@ -100,8 +113,9 @@ impl HttpBody for Body {
                 this.broken_off(error);
             }
             Some(Ok(frame)) => {
-                this.exchange
-                    .sent(frame.data_ref().map_or(0, |data| data.len() as u64));
+                if let Some(exchange) = &mut this.exchange {
+                    exchange.sent(frame.data_ref().map_or(0, |data| data.len() as u64));
+                }
                 if frame.is_trailers() || this.is_end_stream() {
                     this.complete();
                 }

@@ -1,21 +1,50 @@
-//! Who is asking: what the edge knows of a connection and every request on it needs.
+//! Who is connected: what the edge knows of a connection and every request on it needs.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
+
+use http::HeaderValue;
 
 use crate::observe::labels::ListenerLabel;
 
 /// The other end of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
-    /// Address and port.
+    /// Address and port: the socket's, or what a load balancer said by the PROXY protocol.
     pub address: SocketAddr,
     /// Where it came in.
     pub listener: ListenerLabel,
     /// Version of TLS, such as `TLSv1_3`; none on the http listener.
     pub tls: Option<&'static str>,
+    /// What it proved to be; none without a certificate.
+    pub certificate: Option<Rc<ClientCertificate>>,
+    /// True beyond the caps on connections: it gets one answer, and none from the upstream.
+    pub is_overloaded: bool,
+}
+
+/// A client's certificate, verified, as the upstream is told of it.
+#[derive(Debug)]
+pub struct ClientCertificate {
+    /// Its subject in the form of RFC 4514, what is not printable ASCII, and `%`, as `%XX` of UTF-8; `None` if that
+    /// would be longer than 4096 bytes.
+    pub subject: Option<HeaderValue>,
+    /// SHA-256 of its DER in lower-case hex.
+    pub sha256: HeaderValue,
 }
 
 impl Client {
+    /// A connection of which nothing more is known yet.
+    #[must_use]
+    pub fn new(address: SocketAddr, listener: ListenerLabel) -> Self {
+        Self {
+            address,
+            listener,
+            tls: None,
+            certificate: None,
+            is_overloaded: false,
+        }
+    }
+
     /// The scheme of the URL that the client used.
     #[must_use]
     pub fn scheme(&self) -> &'static str {

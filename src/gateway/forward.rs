@@ -5,10 +5,11 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Uri, Version};
 use http_body::Body;
 
-use super::client::Client;
+use super::caller::Caller;
+use super::client::{Client, ClientCertificate};
 use super::host::Host;
 use crate::config::Live;
-use crate::upstream::headers::{self, Origin};
+use crate::upstream::headers::{self, Origin, Proof};
 use crate::upstream::request_body::RequestBody;
 
 /// What a forwarded request is edited by.
@@ -18,12 +19,21 @@ pub struct Forwarding<'a> {
     pub live: &'a Live,
     /// Host and port of the upstream.
     pub upstream: &'a HeaderValue,
-    /// Who asks.
+    /// Who is connected.
     pub client: &'a Client,
+    /// Who asks.
+    pub caller: &'a Caller,
     /// Which host is asked for.
     pub host: &'a Host,
     /// Kept or made.
     pub request_id: &'a HeaderValue,
+}
+
+fn proof(certificate: &ClientCertificate) -> Proof<'_> {
+    Proof {
+        subject: certificate.subject.as_ref(),
+        sha256: &certificate.sha256,
+    }
 }
 
 /// The same method, path, query, fields and body, over HTTP/1.1.
@@ -39,8 +49,11 @@ pub fn upstream_request(
         Host::Absent | Host::Malformed => None,
     };
     let address = forwarding.client.address.ip().to_canonical();
+    let upload = body.upload();
     let origin = Origin {
         client: address,
+        caller: forwarding.caller.address.ip,
+        certificate: forwarding.client.certificate.as_deref().map(proof),
         is_trusted: forwarding.live.trusted_proxies.contain(address),
         scheme: forwarding.client.scheme(),
         host,
@@ -48,6 +61,7 @@ pub fn upstream_request(
         underscores: forwarding.live.headers.underscores,
         request_id: forwarding.request_id,
         is_upgrade,
+        is_expecting: upload.as_ref().is_some_and(|upload| upload.is_unasked()),
     };
     headers::edit_request(&mut parts, &origin);
     // For GET and HEAD hyper would send no body at all without being told how it is framed.
@@ -64,5 +78,9 @@ pub fn upstream_request(
         .map(Uri::from)
         .unwrap_or_default();
     parts.version = Version::HTTP_11;
-    Request::from_parts(parts, body)
+    let mut request = Request::from_parts(parts, body);
+    if let Some(upload) = upload {
+        upload.listen(&mut request);
+    }
+    request
 }

@@ -1,42 +1,36 @@
 //! The straight line that every request takes: snapshot, hygiene, route, answer, account.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::header::{RETRY_AFTER, USER_AGENT};
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 
+use super::answer::{self, Question};
 use super::body::Body;
+use super::caller::Caller;
 use super::client::Client;
 use super::forward::{self, Forwarding};
 use super::host::Host;
 use super::pending::Pending;
 use super::request_id::RequestIds;
-use super::respond::{self, Own};
-use super::route::{self, Route};
 use super::snapshot::Snapshot;
-use super::{hygiene, verification};
+use super::{breach, facts, intake, respond};
 use crate::lifecycle::drain::Drain;
 use crate::observe::chain::Chain;
-use crate::observe::exchange::{Exchange, Head, LogFields, Observer};
-use crate::observe::labels::{
-    AbortLabel, Label, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel,
-};
-use crate::observe::metrics::Metrics;
-use crate::observe::redact::{self, Show};
+use crate::observe::exchange::{Exchange, Observer};
+use crate::observe::labels::{Label, RefusalLabel, RouteLabel};
 use crate::upstream::Upstream;
 use crate::upstream::error::ForwardError;
 use crate::upstream::exchange::Answer;
 use crate::upstream::headers;
-use crate::upstream::request_body::{RequestBody, Upload};
+use crate::upstream::request_body::RequestBody;
 use crate::upstream::response_body::ResponseBody;
-use crate::upstream::tunnel::{self, Tunnels};
-
-/// Longest `User-Agent` that is logged, in characters.
-const LONGEST_USER_AGENT: usize = 128;
+use crate::upstream::tunnel::Tunnels;
+use crate::upstream::upload::Breach;
+use crate::upstream::websocket::Wish;
 
 /// A worker's gateway.
 #[derive(Debug)]
@@ -72,87 +66,50 @@ impl Gateway {
     /// Answers one request, here or through the upstream. Every failure becomes a status.
     pub async fn handle(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
         let snapshot = self.snapshot.load_full();
-        let mut exchange = Exchange::begin(Arc::clone(&self.observer), head_of(&request, &client));
+        let caller = Caller::of(&client, request.headers(), &snapshot.live.trusted_proxies);
+        let head = facts::head(&request, &client, &caller);
+        let mut exchange = Exchange::begin(Arc::clone(&self.observer), head);
         let host = Host::of(&request);
         let request_id = self.request_ids.of(request.headers());
         if exchange.is_logged() {
-            exchange.log_fields(log_fields(&snapshot, &host, &request, &request_id));
+            exchange.log_fields(facts::log_fields(&snapshot, &host, &request, &request_id));
         }
-        let mut pending = Pending::new(
-            exchange,
-            &request,
-            request_id.clone(),
-            self.drain.is_draining(),
-        );
-        if let Some(own) =
-            self.answer_here(&snapshot, &client, &host, &request, &mut pending.exchange)
-        {
-            pending.upload = Upload::of(request.into_body(), pending.exchange.received());
+        let is_last = self.drain.is_draining() || client.is_overloaded;
+        let mut pending = Pending::new(exchange, &request, request_id.clone(), is_last);
+        let question = Question {
+            snapshot: &snapshot,
+            caller: &caller,
+            host: &host,
+            request: &request,
+            is_overloaded: client.is_overloaded,
+        };
+        let metrics = &self.observer.metrics;
+        if let Some(own) = answer::here(&question, metrics, &mut pending.exchange) {
+            (_, pending.upload) = intake::split(request, &snapshot.live, &pending.exchange);
             return pending.own(own);
         }
         let forwarding = Forwarding {
             live: &snapshot.live,
             upstream: self.upstream.authority(),
             client: &client,
+            caller: &caller,
             host: &host,
             request_id: &request_id,
         };
+        pending.exchange.route(RouteLabel::Forward);
         self.forward(forwarding, request, pending).await
     }
 
-    /// Everything that needs no upstream; `None` is for the upstream.
-    fn answer_here<B>(
-        &self,
-        snapshot: &Snapshot,
-        client: &Client,
-        host: &Host,
-        request: &Request<B>,
-        exchange: &mut Exchange,
-    ) -> Option<Own> {
-        let metrics = &self.observer.metrics;
-        if let Err(reason) = hygiene::check(request, host) {
-            return Some(refuse(reason, exchange, metrics));
+    /// Answers a request whose head never got through.
+    pub fn refuse(&self, reason: RefusalLabel, client: &Client) -> Response<Body> {
+        let head = facts::unread_head(client);
+        let mut exchange = Exchange::begin(Arc::clone(&self.observer), head);
+        let request_id = self.request_ids.make();
+        if exchange.is_logged() {
+            exchange.log_fields(facts::unread_log_fields(&request_id));
         }
-        let (label, own) = match route::route(snapshot, client, host, request) {
-            Route::Verify(endpoint, counted, parameters) => {
-                let now = unix_seconds();
-                let own = verification::answer(
-                    endpoint,
-                    counted,
-                    &parameters,
-                    now,
-                    client,
-                    metrics,
-                    exchange,
-                );
-                (RouteLabel::Verify, own)
-            }
-            Route::Refuse(counted, rejection) => (
-                RouteLabel::Verify,
-                verification::refuse(counted, rejection, client, exchange),
-            ),
-            Route::DomainFile(content) => (
-                RouteLabel::DomainFile,
-                respond::text(StatusCode::OK, content.clone()),
-            ),
-            Route::Redirect => {
-                let target = request
-                    .uri()
-                    .path_and_query()
-                    .map_or("/", |target| target.as_str());
-                let port = snapshot.live.http.redirect_port.get();
-                let Some(own) = respond::redirect(host, port, target) else {
-                    return Some(refuse(RefusalLabel::Host, exchange, metrics));
-                };
-                (RouteLabel::Redirect, own)
-            }
-            Route::Forward => {
-                exchange.route(RouteLabel::Forward);
-                return None;
-            }
-        };
-        exchange.route(label);
-        Some(own)
+        let own = answer::refuse(reason, &self.observer.metrics, &mut exchange);
+        Pending::unread(exchange, request_id).own(own)
     }
 
     async fn forward(
@@ -161,15 +118,25 @@ impl Gateway {
         mut request: Request<Incoming>,
         mut pending: Pending,
     ) -> Response<Body> {
-        let upgrade = tunnel::wanted(&mut request);
-        let (parts, incoming) = request.into_parts();
-        pending.upload = Upload::of(incoming, pending.exchange.received());
+        let wish = Wish::of(&mut request);
+        let (parts, upload) = intake::split(request, forwarding.live, &pending.exchange);
+        pending.upload = upload;
+        if pending
+            .upload
+            .as_ref()
+            .is_some_and(|body| body.is_too_large())
+        {
+            return failed(&ForwardError::Upload(Breach::TooLarge), pending);
+        }
         let body = RequestBody::streaming(pending.upload.clone());
-        let outgoing = forward::upstream_request(&forwarding, parts, body, upgrade.is_some());
+        let outgoing = forward::upstream_request(&forwarding, parts, body, wish.is_some());
         match self.upstream.forward(outgoing).await {
             Ok(answer) => {
                 pending.exchange.upstream_answered(answer.waited);
-                self.relay(answer, upgrade, pending)
+                if let Some(upload) = &pending.upload {
+                    upload.answered();
+                }
+                self.relay(answer, wish, forwarding.live.timeouts.tunnel, pending)
             }
             Err(error) => failed(&error, pending),
         }
@@ -179,7 +146,8 @@ impl Gateway {
     fn relay(
         &self,
         answer: Answer,
-        upgrade: Option<OnUpgrade>,
+        wish: Option<Wish>,
+        silence: Duration,
         pending: Pending,
     ) -> Response<Body> {
         let Answer {
@@ -190,48 +158,39 @@ impl Gateway {
         if !headers::is_chunked_or_plain(response.headers()) {
             return failed(&ForwardError::Coding, pending);
         }
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let (mut parts, payload) = response.into_parts();
-            headers::edit_response(&mut parts.headers, false);
-            // The version that the client gets is its own connection's, not the upstream's.
-            parts.version = Version::HTTP_11;
-            return pending.upstream(Response::from_parts(
-                parts,
-                ResponseBody::new(payload, lease, self.upstream.body_timeout()),
-            ));
-        }
-        let Some(client) = upgrade.filter(|_| headers::names_websocket(response.headers())) else {
-            return failed(&ForwardError::UnexpectedUpgrade, pending);
+        let wish = match Wish::granted(wish, &response) {
+            Ok(wish) => wish,
+            Err(error) => return failed(&error, pending),
         };
-        self.tunnels
-            .open(client, hyper::upgrade::on(&mut response), lease);
-        headers::edit_response(response.headers_mut(), true);
-        pending.switching(response)
+        let Some(wish) = wish else {
+            let mut response = ResponseBody::of(response, lease, self.upstream.body_timeout());
+            headers::edit_response(&mut response, false);
+            // The version that the client gets is its own connection's, not the upstream's.
+            *response.version_mut() = Version::HTTP_11;
+            return pending.upstream(response);
+        };
+        let upstream = hyper::upgrade::on(&mut response);
+        wish.edit(&mut response);
+        let (response, tunnel) = pending.switching(response);
+        self.tunnels.open(wish, upstream, lease, silence, tunnel);
+        response
     }
-}
-
-/// A malformed request: counted, and its connection closed.
-fn refuse(reason: RefusalLabel, exchange: &mut Exchange, metrics: &Metrics) -> Own {
-    metrics.request.refused(reason);
-    exchange.route(RouteLabel::Refuse);
-    exchange.verdict(reason.label());
-    respond::malformed()
 }
 
 /// An upstream's failure as the client sees it: a status and a fixed text.
 fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
     let request_id = pending.request_id.to_str().unwrap_or_default();
     let cause = Chain(error);
-    match error.label() {
-        Some(kind) => {
-            tracing::warn!(request_id, error = %cause, "no response from the upstream");
-            pending.exchange.upstream_failed(kind);
-            pending.exchange.verdict(kind.label());
-        }
-        None => {
-            tracing::debug!(request_id, error = %cause, "the client broke off");
-            pending.exchange.broken_off(AbortLabel::Client);
-        }
+    if let Some(kind) = error.label() {
+        tracing::warn!(request_id, error = %cause, "no response from the upstream");
+        pending.exchange.upstream_failed(kind);
+        pending.exchange.verdict(kind.label());
+    } else {
+        tracing::debug!(request_id, error = %cause, "not a whole request");
+    }
+    if let ForwardError::Upload(breach) = error {
+        breach::account(*breach, &mut pending.exchange);
+        pending.close();
     }
     let mut own = respond::status(error.status());
     if error.is_overload() {
@@ -239,45 +198,4 @@ fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
             .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     pending.own(own)
-}
-
-fn head_of<B>(request: &Request<B>, client: &Client) -> Head {
-    Head {
-        client: client.address,
-        listener: client.listener,
-        tls: client.tls,
-        method: MethodLabel::of(request.method()),
-        protocol: ProtocolLabel::of(request.version()),
-    }
-}
-
-fn log_fields<B>(
-    snapshot: &Snapshot,
-    host: &Host,
-    request: &Request<B>,
-    request_id: &HeaderValue,
-) -> LogFields {
-    let uri = request.uri();
-    // Under whatever host: a wrong one in the console's URL is when somebody reads this log.
-    let show = if route::is_endpoint_path(snapshot, uri.path()) {
-        Show::NamesOnly
-    } else {
-        Show::Harmless
-    };
-    let user_agent = request.headers().get(USER_AGENT);
-    LogFields {
-        request_id: request_id.to_str().unwrap_or_default().to_owned(),
-        host: host.as_str().map(str::to_owned),
-        target: redact::target(uri.path(), uri.query(), show),
-        user_agent: user_agent
-            .and_then(|agent| agent.to_str().ok())
-            .map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect()),
-    }
-}
-
-fn unix_seconds() -> u64 {
-    // A clock before 1970 makes every timestamp stale, where a window is configured at all.
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }

@@ -2,12 +2,18 @@
 //!
 //! It sees no socket, certificate, signal or file.
 
+pub mod answer;
 pub mod body;
+pub mod breach;
+pub mod caller;
 pub mod client;
+pub mod facts;
 pub mod forward;
 pub mod handler;
 pub mod host;
+pub mod http2_head;
 pub mod hygiene;
+pub mod intake;
 pub mod pending;
 pub mod request_id;
 pub mod respond;

@@ -2,15 +2,15 @@
 
 use std::rc::Rc;
 
-use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::body::{Body, Content};
 use super::respond::Own;
 use crate::observe::exchange::Exchange;
-use crate::upstream::request_body::Upload;
+use crate::observe::tunnel::Tunnel;
 use crate::upstream::response_body::ResponseBody;
+use crate::upstream::upload::Upload;
 
 /// What every response needs to know of its request.
 #[derive(Debug)]
@@ -22,26 +22,46 @@ pub struct Pending {
     /// Its body, once somebody is to read it.
     pub upload: Option<Rc<Upload>>,
     is_head: bool,
-    /// HTTP/1 during a drain: the client should come back over a new connection, to somebody else.
+    is_http1: bool,
+    /// During a drain or an overload the client should come back over a new connection.
     asks_to_close: bool,
 }
 
 impl Pending {
-    /// Nothing of the response is known yet.
+    /// Nothing of the response is known yet. With `is_last` the connection takes no further request.
     #[must_use]
     pub fn new<B>(
         exchange: Exchange,
         request: &Request<B>,
         request_id: HeaderValue,
-        is_draining: bool,
+        is_last: bool,
     ) -> Self {
         Self {
             exchange,
             request_id,
             upload: None,
             is_head: *request.method() == Method::HEAD,
-            asks_to_close: is_draining && request.version() != Version::HTTP_2,
+            is_http1: request.version() != Version::HTTP_2,
+            asks_to_close: is_last,
         }
+    }
+
+    /// Nothing of the request can be read; its connection closes.
+    #[must_use]
+    pub fn unread(exchange: Exchange, request_id: HeaderValue) -> Self {
+        Self {
+            exchange,
+            request_id,
+            upload: None,
+            is_head: false,
+            is_http1: true,
+            asks_to_close: true,
+        }
+    }
+
+    /// What follows on this connection is not to be trusted: an HTTP/1 connection closes after the response.
+    pub fn close(&mut self) {
+        self.asks_to_close = true;
     }
 
     /// Answered here.
@@ -56,11 +76,11 @@ impl Pending {
         self.finish(response.map(Content::Upstream))
     }
 
-    /// The connection becomes a tunnel.
+    /// The connection or the stream becomes a tunnel, which from now on counts and logs itself.
     #[must_use]
-    pub fn switching<C>(mut self, response: Response<C>) -> Response<Body> {
-        self.exchange.status(StatusCode::SWITCHING_PROTOCOLS);
-        response.map(|_| Body::new(Content::Own(Bytes::new()), false, self.exchange, None))
+    pub fn switching<C>(mut self, response: Response<C>) -> (Response<Body>, Tunnel) {
+        self.exchange.status(response.status());
+        (response.map(|_| Body::none()), Tunnel::begin(self.exchange))
     }
 
     fn finish(mut self, response: Response<Content>) -> Response<Body> {
@@ -68,9 +88,13 @@ impl Pending {
         self.exchange.status(status);
         let has_content =
             !self.is_head && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let is_unasked = self
+            .upload
+            .as_ref()
+            .is_some_and(|upload| upload.is_unasked());
         let mut response =
             response.map(|content| Body::new(content, has_content, self.exchange, self.upload));
-        if self.asks_to_close {
+        if self.is_http1 && (self.asks_to_close || is_unasked) {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));

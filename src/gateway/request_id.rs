@@ -35,7 +35,8 @@ impl RequestIds {
         }
     }
 
-    fn make(&self) -> HeaderValue {
+    /// A new id.
+    pub fn make(&self) -> HeaderValue {
         let next = self.next.get().wrapping_add(1);
         self.next.set(next);
         let mut digits = [0; 32];

@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 
 use super::host::Host;
+use crate::observe::labels::RefusalLabel;
 
 /// A response before its body is tied to an exchange.
 pub type Own = Response<Bytes>;
@@ -40,14 +42,37 @@ pub fn status(status: StatusCode) -> Own {
     text(status, words)
 }
 
-/// A refusal after which the connection closes: what follows on it cannot be trusted.
+/// The answer to a request that is refused.
 #[must_use]
-pub fn malformed() -> Own {
-    let mut response = status(StatusCode::BAD_REQUEST);
+pub fn refusal(reason: RefusalLabel) -> Own {
+    let mut response = status(refusal_status(reason));
+    let headers = response.headers_mut();
+    if reason == RefusalLabel::Overloaded {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    // What follows something malformed cannot be trusted, and what is too much is to go.
+    if reason != RefusalLabel::Address {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
-        .headers_mut()
-        .insert(CONNECTION, HeaderValue::from_static("close"));
-    response
+}
+
+/// RFC 9110 section 15.5, RFC 6585 section 5.
+fn refusal_status(reason: RefusalLabel) -> StatusCode {
+    match reason {
+        RefusalLabel::Address => StatusCode::FORBIDDEN,
+        RefusalLabel::HeadTimeout | RefusalLabel::Stalled => StatusCode::REQUEST_TIMEOUT,
+        RefusalLabel::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        RefusalLabel::TargetTooLong => StatusCode::URI_TOO_LONG,
+        RefusalLabel::HeadTooLarge | RefusalLabel::TooManyFields => {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        }
+        // RFC 9220 section 3, which says for both what RFC 8441 does not.
+        RefusalLabel::Protocol => StatusCode::NOT_IMPLEMENTED,
+        RefusalLabel::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        RefusalLabel::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+        _ => StatusCode::BAD_REQUEST,
+    }
 }
 
 /// 308 to the same target on https; `None` without a host and a path to redirect to.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Method, Request};
 
-use super::client::Client;
+use super::caller::Caller;
 use super::host::Host;
 use super::snapshot::{Counted, Snapshot};
 use crate::config::{Endpoint, OtherRequests};
@@ -20,6 +20,8 @@ pub enum Route<'a> {
     Verify(&'a Endpoint, &'a Counted, Verification<'a>),
     /// Meant as a verification, and refused for its form.
     Refuse(&'a Counted, Rejection),
+    /// A verification or message from an address that may send none.
+    Forbidden(&'a Counted),
     /// The content of a domain file.
     DomainFile(&'a Bytes),
     /// To https.
@@ -33,26 +35,34 @@ pub enum Route<'a> {
 #[must_use]
 pub fn route<'a, B>(
     snapshot: &'a Snapshot,
-    client: &Client,
+    caller: &Caller,
     host: &Host,
     request: &'a Request<B>,
 ) -> Route<'a> {
     let path = request.uri().path();
-    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    // A WebSocket over HTTP/2 (RFC 8441) is asked for by CONNECT, and by GET over HTTP/1.1.
+    let is_read = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::CONNECT
+    );
     let endpoint = endpoint_at(snapshot, host, path);
-    if let Some((endpoint, counted)) = endpoint
-        && is_read
-    {
-        match Verification::parse(request.uri().query().unwrap_or_default()) {
-            Ok(Some(verification)) => return Route::Verify(endpoint, counted, verification),
-            Ok(None) => {}
-            Err(rejection) => return Route::Refuse(counted, rejection),
+    if let Some((endpoint, counted)) = endpoint {
+        let is_allowed = may_call(endpoint, caller);
+        if is_read {
+            match Verification::parse(request.uri().query().unwrap_or_default()) {
+                Ok(None) => {}
+                _ if !is_allowed => return Route::Forbidden(counted),
+                Ok(Some(verification)) => return Route::Verify(endpoint, counted, verification),
+                Err(rejection) => return Route::Refuse(counted, rejection),
+            }
+        } else if !is_allowed && *request.method() == Method::POST {
+            return Route::Forbidden(counted);
         }
     }
     if is_read && let Some(content) = domain_file(snapshot, path) {
         return Route::DomainFile(content);
     }
-    let is_redirected = client.listener == ListenerLabel::Http
+    let is_redirected = caller.listener == ListenerLabel::Http
         && snapshot.live.http.other == OtherRequests::Redirect
         && endpoint.is_none()
         && !path.starts_with(ACME_CHALLENGE);
@@ -61,6 +71,11 @@ pub fn route<'a, B>(
     } else {
         Route::Forward
     }
+}
+
+fn may_call(endpoint: &Endpoint, caller: &Caller) -> bool {
+    let allow = endpoint.allow.as_ref();
+    allow.is_none_or(|networks| networks.contain(caller.address.ip))
 }
 
 /// The endpoint of a path, with or without a slash at its end. One for this host comes before one for every host.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use http::StatusCode;
 
-use super::client::Client;
+use super::caller::Caller;
 use super::respond::{self, Own};
 use super::snapshot::Counted;
 use crate::config::Endpoint;
@@ -19,7 +19,7 @@ pub fn answer(
     counted: &Counted,
     verification: &Verification<'_>,
     now: u64,
-    client: &Client,
+    caller: &Caller,
     metrics: &Metrics,
     exchange: &mut Exchange,
 ) -> Own {
@@ -40,7 +40,7 @@ pub fn answer(
             note_repair(counted, verified.repair);
             respond::text(StatusCode::OK, verified.echo)
         }
-        Err(rejection) => refuse(counted, rejection, client, exchange),
+        Err(rejection) => refuse(counted, rejection, caller, exchange),
     }
 }
 
@@ -48,7 +48,7 @@ pub fn answer(
 pub fn refuse(
     counted: &Counted,
     rejection: Rejection,
-    client: &Client,
+    caller: &Caller,
     exchange: &mut Exchange,
 ) -> Own {
     counted.metrics.refused(rejection);
@@ -57,8 +57,8 @@ pub fn refuse(
     tracing::warn!(
         endpoint = %counted.name,
         reason = rejection.label(),
-        client = %client.address,
-        listener = client.listener.label(),
+        client = %caller.address,
+        listener = caller.listener.label(),
         cause = rejection.cause_zh(),
         cause_en = rejection.cause_en(),
         "verification refused"

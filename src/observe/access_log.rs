@@ -1,11 +1,11 @@
 //! One line per exchange, as text or JSON, built only when wanted and written by another thread.
 
 use std::fmt::{Display, Write};
-use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use serde::Serialize;
 
+use super::address::Address;
 use super::sink::Sink;
 use crate::config::LogFormat;
 
@@ -18,8 +18,8 @@ pub struct Record<'a> {
     pub kind: &'static str,
     /// Sent to the upstream as `X-Request-Id`.
     pub request_id: &'a str,
-    /// The other end of the connection.
-    pub client: SocketAddr,
+    /// Who asked: the other end of the connection, or whom a load balancer or trusted proxy named.
+    pub client: Address,
     /// `https` or `http`.
     pub listener: &'static str,
     /// Closed list; anything unusual is `other`.
@@ -53,6 +53,9 @@ pub struct Record<'a> {
     /// From sending the request to the upstream's response head, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream_ms: Option<f64>,
+    /// What ended a tunnel. Its bytes and its time are the tunnel's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnel_ended_by: Option<&'static str>,
     /// Who broke off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aborted_by: Option<&'static str>,
@@ -112,6 +115,7 @@ fn text(record: &Record<'_>) -> Vec<u8> {
     line.add("sent_bytes", record.sent_bytes);
     line.add("duration_ms", record.duration_ms);
     line.add_if("upstream_ms", record.upstream_ms);
+    line.add_if("tunnel_ended_by", record.tunnel_ended_by);
     line.add_if("aborted_by", record.aborted_by);
     line.add_if("user_agent", record.user_agent);
     line.0.into_bytes()

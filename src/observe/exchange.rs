@@ -2,7 +2,6 @@
 //! that a client that hangs up is counted too.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,9 +9,10 @@ use std::time::{Duration, Instant, SystemTime};
 use http::StatusCode;
 
 use super::access_log::{AccessLog, Record, rfc3339};
+use super::address::Address;
 use super::labels::{
-    AbortLabel, Label, ListenerLabel, MethodLabel, ProtocolLabel, RouteLabel, StatusLabel,
-    UpstreamErrorLabel,
+    AbortLabel, Label, ListenerLabel, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel,
+    StatusLabel, TunnelEndLabel, UpstreamErrorLabel,
 };
 use super::metrics::Metrics;
 
@@ -28,8 +28,8 @@ pub struct Observer {
 /// What is known of a request when its head has been read.
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
-    /// The other end of the connection.
-    pub client: SocketAddr,
+    /// See [`Record::client`].
+    pub client: Address,
     /// Where it came in.
     pub listener: ListenerLabel,
     /// Version of TLS, if any.
@@ -69,6 +69,9 @@ pub struct Exchange {
     sent: u64,
     upstream: Option<Duration>,
     ending: Ending,
+    /// Its request has been counted; the rest is a tunnel.
+    is_counted: bool,
+    tunnel_ended_by: Option<TunnelEndLabel>,
 }
 
 /// How far the response got.
@@ -99,6 +102,8 @@ impl Exchange {
             sent: 0,
             upstream: None,
             ending: Ending::Open,
+            is_counted: false,
+            tunnel_ended_by: None,
         }
     }
 
@@ -127,6 +132,12 @@ impl Exchange {
     /// `ok`, or why not.
     pub fn verdict(&mut self, verdict: &'static str) {
         self.verdict = Some(verdict);
+    }
+
+    /// Refused, or ended, for something that the client did.
+    pub fn refused(&mut self, reason: RefusalLabel) {
+        self.observer.metrics.request.refused(reason);
+        self.verdict(reason.label());
     }
 
     /// The status that is about to be sent.
@@ -168,6 +179,24 @@ impl Exchange {
         self.ending = Ending::BrokenOff(side);
     }
 
+    /// It becomes a tunnel: the request is counted as answered, and the line waits for the tunnel's end.
+    pub(super) fn switch(&mut self) {
+        self.complete();
+        self.count(self.began.elapsed());
+        self.is_counted = true;
+    }
+
+    /// Its tunnel is over.
+    pub(super) fn tunnelled(&mut self, ended_by: TunnelEndLabel, received: u64, sent: u64) {
+        self.tunnel_ended_by = Some(ended_by);
+        self.received.set(received);
+        self.sent = sent;
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.observer.metrics
+    }
+
     fn aborted_by(&self) -> Option<AbortLabel> {
         match self.ending {
             Ending::Complete => None,
@@ -196,15 +225,15 @@ impl Exchange {
             sent_bytes: self.sent,
             duration_ms: milliseconds(time),
             upstream_ms: self.upstream.map(milliseconds),
+            tunnel_ended_by: self.tunnel_ended_by.map(Label::label),
             aborted_by: self.aborted_by().map(Label::label),
             user_agent: fields.user_agent.as_deref(),
         });
     }
 }
 
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        let time = self.began.elapsed();
+impl Exchange {
+    fn count(&self, time: Duration) {
         let metrics = &self.observer.metrics;
         metrics.request.ended(
             self.head.method,
@@ -215,6 +244,15 @@ impl Drop for Exchange {
         metrics.request.transferred(self.received.get(), self.sent);
         if let Some(side) = self.aborted_by() {
             metrics.request.aborted(side);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let time = self.began.elapsed();
+        if !self.is_counted {
+            self.count(time);
         }
         if let (Some(access_log), Some(fields)) = (&self.observer.access_log, &self.fields) {
             self.log(access_log, fields, time);

@@ -161,22 +161,132 @@ label! {
         PlainHttp = "plain_http",
         /// Neither TLS nor HTTP came in.
         NotTls = "not_tls",
+        /// The client has no certificate, and `tls.client_auth` is `required`.
+        NoClientCertificate = "no_client_certificate",
+        /// The client's certificate is expired, not yet valid, from nobody in `tls.client_ca`, or not its own.
+        BadClientCertificate = "bad_client_certificate",
         /// TLS messages that break the protocol.
         Protocol = "protocol",
     }
 }
 
 label! {
-    /// Why a request was refused before anything else was asked.
+    /// Why a connection was cut: ended for what the client does, or does not do.
+    CutLabel {
+        /// Too many frames that carry nothing: `limits.http2_control_frames`.
+        ControlFrames = "control_frames",
+        /// Too many requests taken back, or made to fail: `limits.http2_resets`.
+        Resets = "resets",
+        /// Anything else of which HTTP/2 allows only so much, such as CONTINUATION frames.
+        Excess = "excess",
+        /// It breaks HTTP/2.
+        Protocol = "protocol",
+        /// No whole request head in `timeouts.request_head`.
+        RequestHead = "request_head",
+        /// Nothing of what was sent was taken in `timeouts.response`.
+        Stalled = "stalled",
+    }
+}
+
+label! {
+    /// Why one stream of an HTTP/2 connection was reset here, the client being the cause.
+    ResetLabel {
+        /// The request is malformed, or its stream was used against the rules.
+        Protocol = "protocol",
+        /// More was sent, or allowed, than flow control has room for.
+        FlowControl = "flow_control",
+        /// Something came on a stream that was over.
+        Closed = "closed",
+        /// More than `limits.http2_streams` at once.
+        Refused = "refused",
+        /// Anything else of which there was too much.
+        Excess = "excess",
+        /// Nothing of the response was taken in `timeouts.response`.
+        Stalled = "stalled",
+    }
+}
+
+label! {
+    /// Why a request was refused, or ended for what the client did.
     RefusalLabel {
         /// CONNECT, or a target in authority form.
         Connect = "connect",
         /// No `Host`, several, or one that is no host.
         Host = "host",
+        /// A request line that is not exactly one, or whose target no request has.
+        RequestLine = "request_line",
+        /// HTTP/1 of a version that is not 1.0 or 1.1.
+        Version = "version",
+        /// A line that does not end with CRLF, or has CR within.
+        LineEnd = "line_end",
+        /// A header field that is not exactly one.
+        Field = "header_field",
+        /// Several `Content-Length`, or one that is no plain number.
+        ContentLength = "content_length",
         /// A transfer coding other than `chunked`.
         TransferEncoding = "transfer_encoding",
+        /// `Content-Length` beside `Transfer-Encoding`.
+        TwoLengths = "two_lengths",
+        /// Chunked framing that is not exactly as it should be.
+        Chunk = "chunk",
+        /// A trailer that is no field, or must not come after the body.
+        Trailer = "trailer",
+        /// `Upgrade` that `Connection` does not name, or to h2c, or with a body.
+        Upgrade = "upgrade",
+        /// An extended CONNECT to something else than a WebSocket.
+        Protocol = "protocol",
+        /// `Expect` with anything but `100-continue`.
+        Expect = "expect",
+        /// Not a whole head in `timeouts.request_head`.
+        HeadTimeout = "head_timeout",
+        /// More than `limits.request_target`.
+        TargetTooLong = "target_too_long",
+        /// More than `limits.request_head`.
+        HeadTooLarge = "head_too_large",
+        /// More than `limits.request_fields`.
+        TooManyFields = "too_many_fields",
         /// Something that is not HTTP came in.
         Malformed = "malformed",
+        /// A verification or message from an address that the endpoint's `allow` does not have.
+        Address = "address",
+        /// Meant for the upstream, on a connection beyond `limits.connections` or `limits.connections_per_address`.
+        Overloaded = "overloaded",
+        /// A body beyond `limits.request_body`.
+        BodyTooLarge = "body_too_large",
+        /// Nothing of a body in `timeouts.request_body`.
+        Stalled = "stalled",
+    }
+}
+
+label! {
+    /// Why a connection was closed before anything was said on it.
+    RejectionLabel {
+        /// Beyond `limits.connections` and its reserve.
+        Connections = "connections",
+        /// Beyond `limits.connections_per_address` and its reserve.
+        ConnectionsPerAddress = "connections_per_address",
+        /// From a peer in `listen.proxy_protocol`, without a header of the PROXY protocol.
+        ProxyProtocol = "proxy_protocol",
+        /// The same, without a whole header in `timeouts.handshake`.
+        ProxyProtocolTimeout = "proxy_protocol_timeout",
+        /// The same, hung up before the header's end, as a load balancer's probe does.
+        ProxyProtocolEof = "proxy_protocol_eof",
+    }
+}
+
+label! {
+    /// What ended a tunnel.
+    TunnelEndLabel {
+        /// The client ended first, or its connection broke.
+        Client = "client",
+        /// The upstream ended first, or its connection broke.
+        Upstream = "upstream",
+        /// Nobody sent anything for `timeouts.tunnel`.
+        Idle = "idle",
+        /// The drain closed.
+        Drain = "drain",
+        /// It never began: one side was gone before it had handed over its connection.
+        Error = "error",
     }
 }
 
@@ -215,7 +325,8 @@ label! {
         ResponseTimeout = "response_timeout",
         /// What came back is not an HTTP response.
         Malformed = "malformed",
-        /// 101 that nobody asked for.
+        /// 101 that nobody asked for or that is no proper answer, or success without one where only a 101 can be passed
+        /// on.
         UnexpectedUpgrade = "unexpected_upgrade",
         /// The connection broke in the middle of a response.
         Truncated = "truncated",

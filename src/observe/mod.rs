@@ -4,6 +4,7 @@
 //! other threads.
 
 pub mod access_log;
+pub mod address;
 pub mod admin;
 pub mod chain;
 pub mod exchange;
@@ -11,4 +12,8 @@ pub mod labels;
 pub mod log;
 pub mod metrics;
 pub mod redact;
+mod refusal;
+pub mod seldom;
 pub mod sink;
+pub mod spare;
+pub mod tunnel;

@@ -22,6 +22,8 @@ use crate::observe::exchange::Observer;
 
 /// Largest read and write buffer towards the upstream.
 const BUFFER: usize = 64 * 1024;
+/// Most fields of a response. hyper's own limit of 100 is met by sites that set a cookie for everything.
+const FIELDS: usize = 256;
 
 /// How connections are made; clones make the same ones.
 #[derive(Clone, Debug)]
@@ -172,6 +174,7 @@ impl Connector {
     {
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER)
+            .max_headers(FIELDS)
             .handshake(TokioIo::new(io))
             .await
             .map_err(|error| ForwardError::Closed(Some(error.into())))?;

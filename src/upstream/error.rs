@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use thiserror::Error;
 
+use super::upload::Breach;
 use crate::observe::labels::UpstreamErrorLabel;
 
 /// What is behind a failure, for the log alone.
@@ -63,9 +64,15 @@ pub enum ForwardError {
     /// 101 without having been asked, or for something else.
     #[error("the upstream switched protocols without being asked")]
     UnexpectedUpgrade,
-    /// The client broke off while its body was being sent.
-    #[error("the client broke off its request")]
-    ClientBody(#[source] Cause),
+    /// 101 to a handshake that it has not read.
+    #[error("the upstream's Sec-WebSocket-Accept does not answer the key that it was sent")]
+    WrongAccept,
+    /// Success instead of 101, which over HTTP/2 would look like a tunnel.
+    #[error("the upstream answers the handshake of a WebSocket with {0}")]
+    NotSwitched(StatusCode),
+    /// The client's upload ended before its end.
+    #[error("the request could not be sent to its end")]
+    Upload(#[source] Breach),
     /// The request cannot be written as HTTP/2.
     #[error("the request cannot be sent over HTTP/2")]
     Unsendable(#[source] Cause),
@@ -77,8 +84,9 @@ pub enum ForwardError {
 }
 
 impl ForwardError {
-    /// What the client sees: 503 where the backend is not there yet or any more by name, or has too much to do, 504 where it is too slow,
-    /// 502 for everything else it does, 501 for what cannot be done with it.
+    /// What the client sees: 503 where the backend is not there yet or any more by name, or has too much to do, 504
+    /// where it is too slow, 502 for everything else it does, 501 for what cannot be done with it; 4xx for what the
+    /// client itself did.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -94,9 +102,14 @@ impl ForwardError {
             | Self::Reset(_)
             | Self::Malformed(_)
             | Self::Coding
-            | Self::UnexpectedUpgrade => StatusCode::BAD_GATEWAY,
+            | Self::UnexpectedUpgrade
+            | Self::WrongAccept
+            | Self::NotSwitched(_) => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout(_) | Self::ResponseTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::ClientBody(_) | Self::Unsendable(_) => StatusCode::BAD_REQUEST,
+            Self::Upload(Breach::BrokenOff | Breach::Malformed(_)) => StatusCode::BAD_REQUEST,
+            Self::Upload(Breach::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Upload(Breach::Stalled) => StatusCode::REQUEST_TIMEOUT,
+            Self::Unsendable(_) => StatusCode::BAD_REQUEST,
             Self::NoUpgrade => StatusCode::NOT_IMPLEMENTED,
         }
     }
@@ -116,9 +129,11 @@ impl ForwardError {
             Self::Reset(_) => UpstreamErrorLabel::Reset,
             Self::ResponseTimeout(_) => UpstreamErrorLabel::ResponseTimeout,
             Self::Malformed(_) | Self::Coding => UpstreamErrorLabel::Malformed,
-            Self::UnexpectedUpgrade => UpstreamErrorLabel::UnexpectedUpgrade,
+            Self::UnexpectedUpgrade | Self::WrongAccept | Self::NotSwitched(_) => {
+                UpstreamErrorLabel::UnexpectedUpgrade
+            }
             Self::NoUpgrade => UpstreamErrorLabel::NoUpgrade,
-            Self::ClientBody(_) | Self::Unsendable(_) => return None,
+            Self::Upload(_) | Self::Unsendable(_) => return None,
         })
     }
 

@@ -1,14 +1,13 @@
-//! What an exchange with the upstream comes to, and how long it is waited for.
+//! What an exchange with the upstream comes to.
 
-use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Method, Request, Response};
 
 use super::error::ForwardError;
 use super::lease::Lease;
 use super::payload::Payload;
-use super::request_body::{RequestBody, Upload};
+use super::request_body::RequestBody;
 
 /// A response head, and what its body comes over.
 #[derive(Debug)]
@@ -60,26 +59,6 @@ impl<L> Attempt<L> {
             Self::Answered(answer) => Ok(*answer),
             Self::Unsent(..) => Err(ForwardError::Closed(None)),
             Self::Failed(error, _) => Err(error),
-        }
-    }
-}
-
-/// Waits for a response head; `None` after `limit` without one. A request body that still moves restarts the limit: a
-/// long upload is not a slow answer.
-pub async fn answered_in<F: Future>(
-    limit: Duration,
-    sending: F,
-    upload: Option<&Upload>,
-) -> Option<F::Output> {
-    let mut sending = pin!(sending);
-    let began = Instant::now();
-    let moved_at = || upload.map_or(began, Upload::moved_at);
-    loop {
-        let deadline = moved_at() + limit;
-        match tokio::time::timeout_at(deadline.into(), sending.as_mut()).await {
-            Ok(output) => return Some(output),
-            Err(_) if moved_at() + limit > deadline => {}
-            Err(_) => return None,
         }
     }
 }

@@ -8,7 +8,7 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use http_body::Frame;
 
 use crate::config::Underscores;
@@ -31,7 +31,8 @@ const ESSENTIAL: [HeaderName; 2] = [HOST, CONTENT_LENGTH];
 /// check.
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The addresses that a request came through, the last one added by the proxy in front.
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The address alone, for the many sites that read nothing else.
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -39,15 +40,23 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 /// Says that a message was checked here, so it never comes from outside.
 const X_WECHAT_VERIFIED: HeaderName = HeaderName::from_static("x-wechat-verified");
-/// What this proxy says to the upstream in a request's head, and nobody else in its trailers.
-const OURS: [HeaderName; 7] = [
+/// Who the client proved to be by its certificate, and the certificate's fingerprint.
+const X_CLIENT_CERT_SUBJECT: HeaderName = HeaderName::from_static("x-client-cert-subject");
+const X_CLIENT_CERT_SHA256: HeaderName = HeaderName::from_static("x-client-cert-sha256");
+/// What only this proxy may say, whoever asks: a backend takes it for proven.
+const PROOFS: [HeaderName; 3] = [
+    X_WECHAT_VERIFIED,
+    X_CLIENT_CERT_SUBJECT,
+    X_CLIENT_CERT_SHA256,
+];
+/// What this proxy says to the upstream about addresses in a request's head, and nobody else in its trailers.
+const FORWARDING: [HeaderName; 6] = [
     FORWARDED,
     X_FORWARDED_FOR,
     X_REAL_IP,
     X_FORWARDED_PROTO,
     X_FORWARDED_HOST,
     X_FORWARDED_PORT,
-    X_WECHAT_VERIFIED,
 ];
 /// Joins log lines of the client's proxy, this one and the backend.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -57,6 +66,10 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct Origin<'a> {
     /// The other end of the connection.
     pub client: IpAddr,
+    /// Whom the request is from: the client, or whom it names if it is trusted.
+    pub caller: IpAddr,
+    /// What the client proved to be.
+    pub certificate: Option<Proof<'a>>,
     /// True if the client is one of `trusted_proxies`, whose forwarding fields are believed.
     pub is_trusted: bool,
     /// `http` or `https`.
@@ -71,6 +84,17 @@ pub struct Origin<'a> {
     pub request_id: &'a HeaderValue,
     /// True if the request asks for a WebSocket.
     pub is_upgrade: bool,
+    /// True if the client waits to be asked for its body, and can be asked.
+    pub is_expecting: bool,
+}
+
+/// A client's certificate, verified.
+#[derive(Clone, Copy, Debug)]
+pub struct Proof<'a> {
+    /// For `X-Client-Cert-Subject`.
+    pub subject: Option<&'a HeaderValue>,
+    /// For `X-Client-Cert-SHA256`.
+    pub sha256: &'a HeaderValue,
 }
 
 /// Makes a request head fit for the upstream.
@@ -78,7 +102,7 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
     let headers = &mut parts.headers;
     let wants_trailers = te_names_trailers(headers);
     strip_hop_by_hop(headers);
-    if wants_trailers {
+    if wants_trailers && !origin.is_upgrade {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
@@ -86,9 +110,16 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
         headers.insert(UPGRADE, WEBSOCKET);
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    // Answered by this server when the body is first asked for.
-    headers.remove(EXPECT);
-    headers.remove(X_WECHAT_VERIFIED);
+    if !origin.is_expecting {
+        headers.remove(EXPECT);
+    }
+    drop_proofs(headers);
+    if let Some(proof) = origin.certificate {
+        headers.insert(X_CLIENT_CERT_SHA256, proof.sha256.clone());
+        if let Some(subject) = proof.subject {
+            headers.insert(X_CLIENT_CERT_SUBJECT, subject.clone());
+        }
+    }
     if origin.underscores == Underscores::Drop {
         drop_underscores(headers);
     }
@@ -98,20 +129,40 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
     set_forwarded(headers, origin);
 }
 
-/// Makes a response head fit for the client. With `is_upgrade` it is a 101 to a request for a WebSocket.
-pub fn edit_response(headers: &mut HeaderMap, is_upgrade: bool) {
+/// Makes a response head fit for the client. With `is_upgrade` it is a 101 to a request for a WebSocket, which has no
+/// body and thus no length.
+pub fn edit_response<B>(response: &mut Response<B>, is_upgrade: bool) {
+    // It must have none (RFC 9110 section 8.6), and over HTTP/2 clients take it for an error.
+    let is_without = response.status() == StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
     // The upstream's chunked framing has been read; a length beside it was wrong (RFC 9112 section 6.3).
-    // One that is written as a list is left to be written anew.
+    // One that is written several times or as a list is left to be written anew.
     let is_number = |value: &HeaderValue| value.as_bytes().iter().all(u8::is_ascii_digit);
-    if headers.contains_key(TRANSFER_ENCODING) || !headers.get(CONTENT_LENGTH).is_none_or(is_number)
-    {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let is_plain = lengths.next().is_none_or(is_number) && lengths.next().is_none();
+    if headers.contains_key(TRANSFER_ENCODING) || !is_plain || is_without {
         headers.remove(CONTENT_LENGTH);
     }
     strip_hop_by_hop(headers);
     if is_upgrade {
+        headers.remove(CONTENT_LENGTH);
         headers.insert(UPGRADE, WEBSOCKET);
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
+}
+
+/// True if a response that has no content by its status (RFC 9112 section 6.3) announces some. An upstream that sends it
+/// all the same would have it taken for the next response, so its connection is used for no other.
+#[must_use]
+pub fn announces_content_that_is_none<B>(response: &Response<B>) -> bool {
+    let headers = response.headers();
+    let is_nothing = |length: &HeaderValue| length.as_bytes() == b"0";
+    matches!(
+        response.status(),
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    ) && response.version() != Version::HTTP_2
+        && (headers.contains_key(TRANSFER_ENCODING)
+            || !headers.get_all(CONTENT_LENGTH).iter().all(is_nothing))
 }
 
 /// True if the one `Upgrade` field names WebSocket alone.
@@ -129,6 +180,14 @@ pub fn is_chunked_or_plain(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
     codings.next().is_none_or(is_chunked) && codings.next().is_none()
+}
+
+/// True if the one `Expect` field is `100-continue`.
+#[must_use]
+pub fn expects_continue(headers: &HeaderMap) -> bool {
+    let mut fields = headers.get_all(EXPECT).iter();
+    let is_continue = |field: &HeaderValue| field.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    fields.next().is_some_and(is_continue) && fields.next().is_none()
 }
 
 /// True if a `Connection` field has this token.
@@ -173,7 +232,8 @@ pub fn edit_response_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
             strip_hop_by_hop(&mut trailers);
-            for name in ESSENTIAL.iter().chain(&OURS) {
+            drop_proofs(&mut trailers);
+            for name in ESSENTIAL.iter().chain(&FORWARDING) {
                 trailers.remove(name);
             }
             Frame::trailers(trailers)
@@ -189,6 +249,27 @@ fn te_names_trailers(headers: &HeaderMap) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+}
+
+/// Backends read a name with their own alphabet: whatever `-` may be taken for is no way around.
+fn drop_proofs(headers: &mut HeaderMap) {
+    let names: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| PROOFS.iter().any(|proof| reads_as(name, proof)))
+        .cloned()
+        .collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+/// CGI knows `_` alone, and PHP makes one of `.` too; names are in lower case here.
+fn reads_as(name: &HeaderName, proof: &HeaderName) -> bool {
+    let (name, proof) = (name.as_str(), proof.as_str());
+    let reads = |(byte, wanted): (u8, u8)| {
+        byte == wanted || (wanted == b'-' && !byte.is_ascii_alphanumeric())
+    };
+    name.len() == proof.len() && name.bytes().zip(proof.bytes()).all(reads)
 }
 
 /// PHP and other CGI heirs read `X_Foo` as `X-Foo`: such a name could stand in for a field that was removed here.
@@ -244,7 +325,7 @@ fn set_forwarded(headers: &mut HeaderMap, origin: &Origin<'_>) {
         headers.insert(X_FORWARDED_HOST, host.clone());
     }
     if !origin.is_trusted || !headers.contains_key(X_REAL_IP) {
-        set(headers, X_REAL_IP, &client);
+        set(headers, X_REAL_IP, &origin.caller.to_string());
     }
     if !headers.contains_key(X_FORWARDED_PORT) {
         set(headers, X_FORWARDED_PORT, port_of(origin));

@@ -6,12 +6,14 @@ use http::Request;
 use hyper::client::conn::TrySendError;
 
 use super::error::ForwardError;
-use super::exchange::{Answer, Attempt, answered_in};
+use super::exchange::{Answer, Attempt};
 use super::lease::Lease;
+use super::patience::answered_in;
 use super::payload::Payload;
 use super::pool::{Exclusive, Slot};
-use super::request_body::{RequestBody, Upload};
+use super::request_body::RequestBody;
 use super::tls;
+use super::upload::Upload;
 
 /// Sends `request` over a connection of its own and waits for the response head, for as long as `limit` and the upload
 /// allow.
@@ -43,8 +45,8 @@ fn failure(
         return Attempt::Unsent(Box::new(request), slot);
     }
     let error = failed.into_error();
-    let error = if upload.is_some_and(Upload::has_failed) {
-        ForwardError::ClientBody(error.into())
+    let error = if let Some(breach) = upload.and_then(Upload::breach) {
+        ForwardError::Upload(breach)
     } else if tls::is_behind(&error) {
         ForwardError::Tls(error.into())
     } else if error.is_parse() {

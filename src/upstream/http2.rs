@@ -2,19 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use http::header::{CONNECTION, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Uri, Version};
 use http_body::Body;
 
 use super::error::ForwardError;
-use super::exchange::{Answer, Attempt, answered_in};
+use super::exchange::{Answer, Attempt};
 use super::lease::Lease;
 use super::multiplexed::Place;
+use super::patience::answered_in;
 use super::payload::Payload;
-use super::request_body::{RequestBody, Upload};
+use super::request_body::RequestBody;
 use super::tls;
+use super::upload::Upload;
 use super::upload_pump::UploadPump;
 
 /// An exchange's place on its connection, and the task that sends the request's body.
@@ -49,6 +51,9 @@ pub async fn attempt(
         Err(error) => return Attempt::Failed(error, ()),
     };
     let upload = body.upload();
+    if let Some(upload) = &upload {
+        upload.ask();
+    }
     let is_absent = body.is_end_stream();
     let (response, stream) = match place.sender().send_request(head, is_absent) {
         Ok(sent) => sent,
@@ -81,10 +86,10 @@ pub async fn attempt(
     }
 }
 
-/// What HTTP/1.1 says in fields is in the pseudo-fields here. The target is made of the `Host`, which the gateway has
+/// What HTTP/1.1 says in fields is in the pseudo-fields here, and nobody hears a 100 from the library. The target is made of the `Host`, which the gateway has
 /// checked.
 fn head(mut parts: Parts, scheme: Scheme) -> Result<Request<()>, ForwardError> {
-    for name in [CONNECTION, TRANSFER_ENCODING, UPGRADE] {
+    for name in [CONNECTION, EXPECT, TRANSFER_ENCODING, UPGRADE] {
         parts.headers.remove(name);
     }
     let host = parts.headers.remove(HOST);
@@ -113,8 +118,8 @@ fn is_unprocessed(error: &h2::Error) -> bool {
 }
 
 fn failure(error: h2::Error, upload: Option<&Upload>) -> ForwardError {
-    if upload.is_some_and(Upload::has_failed) {
-        ForwardError::ClientBody(error.into())
+    if let Some(breach) = upload.and_then(Upload::breach) {
+        ForwardError::Upload(breach)
     } else if error.get_io().is_some_and(|io| tls::is_behind(io)) {
         ForwardError::Tls(error.into())
     } else if error.is_library() {

@@ -4,22 +4,29 @@
 
 pub mod address;
 pub mod connect;
+pub mod discard;
 pub mod error;
 pub mod exchange;
+pub mod expectation;
 pub mod headers;
 pub mod http1;
 pub mod http2;
 pub mod lease;
 pub mod multiplexed;
+pub mod patience;
+pub mod pause;
 pub mod payload;
 pub mod pool;
 pub mod queue;
 pub mod request_body;
 pub mod response_body;
+mod side;
 pub mod streams;
 pub mod tls;
 pub mod tunnel;
+pub mod upload;
 pub mod upload_pump;
+pub mod websocket;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -16,7 +16,8 @@ use hyper::client::conn::TrySendError;
 use super::connect::Connection;
 use super::error::ForwardError;
 use super::queue::Queue;
-use super::request_body::{RequestBody, Upload};
+use super::request_body::RequestBody;
+use super::upload::Upload;
 use crate::config;
 use crate::observe::exchange::Observer;
 

@@ -1,25 +1,33 @@
-//! An upgraded connection, such as a WebSocket: bytes both ways until one side ends or the drain closes it.
+//! A WebSocket that has begun: bytes both ways until both sides have ended, nothing moves any more, or the drain closes.
 //!
-//! Not a byte passes before the upstream itself has answered 101 to the protocol that the client asked for.
+//! Not a byte passes before the upstream itself has answered 101 to the protocol that the client asked for. An end passes
+//! as an end (END_STREAM over HTTP/2), a break as a break, so that nobody takes a part for the whole.
+//!
+//! A tunnel that is ended here, by the drain or for its silence, ends both sides as if the other had: cleanly, without
+//! WebSocket's Close frame. To put one in, every frame that passes would have to be read, for the place where one ends,
+//! and clients come back after a mere end as well.
 
-use std::sync::Arc;
+use std::pin::pin;
 use std::time::Duration;
 
-use http::{Method, Request, Version};
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncWriteExt, copy_bidirectional_with_sizes};
+use tokio::io::{AsyncWriteExt, copy_bidirectional_with_sizes, sink};
 use tokio_util::task::TaskTracker;
 
-use super::headers;
 use super::lease::Lease;
+use super::side::{Progress, Side};
+use super::websocket::Wish;
+use crate::lifecycle::cut::Cut;
 use crate::lifecycle::drain::Drain;
-use crate::observe::exchange::Observer;
+use crate::observe::labels::{AbortLabel, TunnelEndLabel};
+use crate::observe::tunnel::Tunnel;
 
 /// Bytes held in each direction.
 const BUFFER: usize = 16 * 1024;
 /// Longest time in which both sides hand over their connections after a 101.
 const HANDOVER: Duration = Duration::from_secs(10);
+/// Longest silence once one side has ended. The other may still have something to say, but nobody asks it any more.
+const HALF_CLOSED: Duration = Duration::from_secs(10);
 /// Longest time for the goodbye to both sides.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -30,50 +38,115 @@ pub struct Tunnels {
     pub tracker: TaskTracker,
     /// When tunnels end.
     pub drain: Drain,
-    /// Where they are counted.
-    pub observer: Arc<Observer>,
 }
 
-/// Takes the client's side of an upgrade out of a request that asks for one: GET over HTTP/1.1 with
-/// `Connection: upgrade` and `Upgrade: websocket` (RFC 6455 section 4.1). Any other wish to upgrade is ignored, as
-/// RFC 9110 section 7.8 allows.
-#[must_use]
-pub fn wanted<B>(request: &mut Request<B>) -> Option<OnUpgrade> {
-    let is_wanted = request.version() == Version::HTTP_11
-        && *request.method() == Method::GET
-        && headers::names_websocket(request.headers())
-        && headers::connection_names(request.headers(), "upgrade");
-    is_wanted.then(|| hyper::upgrade::on(request))
+/// How the copying came to its end.
+enum Stopped {
+    /// Both sides have ended and know it of each other.
+    Finished,
+    Broken,
+    Silent,
+    Draining,
 }
 
 impl Tunnels {
-    /// Runs a tunnel between both sides once they have handed over their connections.
-    pub fn open(&self, client: OnUpgrade, upstream: OnUpgrade, lease: Lease) {
+    /// Runs a tunnel between both sides once they have handed over their connections. `silence` is the longest time
+    /// without a byte in either direction.
+    pub fn open(
+        &self,
+        wish: Wish,
+        upstream: OnUpgrade,
+        lease: Lease,
+        silence: Duration,
+        mut tunnel: Tunnel,
+    ) {
         let drain = self.drain.clone();
-        let observer = Arc::clone(&self.observer);
         let token = self.tracker.token();
         tokio::task::spawn_local(async move {
-            let both = async { tokio::try_join!(client, upstream) };
+            let both = async { tokio::try_join!(wish.client, upstream) };
             let handed_over = tokio::time::timeout(HANDOVER, both).await;
             if let Ok(Ok((client, upstream))) = handed_over {
-                observer.metrics.upstream.tunnel_opened();
-                relay(client, upstream, &drain).await;
-                observer.metrics.upstream.tunnel_closed();
+                tunnel.opened();
+                let (ended, broken) =
+                    relay((client, wish.cut), upstream, silence, &drain, &tunnel).await;
+                tunnel.ended(ended, broken);
             }
             // Until here it counts as a connection to the upstream.
             drop(lease);
+            drop(tunnel);
             drop(token);
         });
     }
 }
 
-async fn relay(client: Upgraded, upstream: Upgraded, drain: &Drain) {
-    let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
-    tokio::select! {
-        // However it ended, both sides are told below.
-        _ = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER) => {}
-        () = drain.closing() => {}
+async fn relay(
+    (client, cut): (Upgraded, Option<Cut>),
+    upstream: Upgraded,
+    silence: Duration,
+    drain: &Drain,
+    tunnel: &Tunnel,
+) -> (TunnelEndLabel, Option<AbortLabel>) {
+    let progress = Progress::new(tunnel);
+    let mut client = Side::new(client, AbortLabel::Client, &progress, cut);
+    let mut upstream = Side::new(upstream, AbortLabel::Upstream, &progress, None);
+    let stopped = tokio::select! {
+        copied = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER) => {
+            if copied.is_ok() { Stopped::Finished } else { Stopped::Broken }
+        }
+        () = fall_silent(&progress, silence) => Stopped::Silent,
+        () = drain.closing() => Stopped::Draining,
+    };
+    let ended = match (&stopped, progress.first_end()) {
+        (Stopped::Draining, _) => TunnelEndLabel::Drain,
+        (_, Some(AbortLabel::Client)) => TunnelEndLabel::Client,
+        (_, Some(AbortLabel::Upstream)) => TunnelEndLabel::Upstream,
+        (Stopped::Silent, None) => TunnelEndLabel::Idle,
+        (_, None) => TunnelEndLabel::Error,
+    };
+    match stopped {
+        Stopped::Finished => {}
+        Stopped::Broken => pass_on_break(client, upstream, &progress),
+        Stopped::Silent | Stopped::Draining => say_goodbye(&mut client, &mut upstream).await,
     }
-    let goodbye = async { tokio::join!(client.shutdown(), upstream.shutdown()) };
+    (ended, progress.broken())
+}
+
+/// Resolves when nothing has moved for `silence`, or for a shorter time once one side has ended.
+async fn fall_silent(progress: &Progress<'_>, silence: Duration) {
+    loop {
+        let limit = match progress.first_end() {
+            Some(_) => silence.min(HALF_CLOSED),
+            None => silence,
+        };
+        let deadline = progress.moved_at() + limit;
+        let mut due = pin!(tokio::time::sleep_until(deadline.into()));
+        tokio::select! {
+            () = &mut due => {
+                if progress.moved_at() + limit <= deadline {
+                    return;
+                }
+            }
+            () = progress.half_closed() => {}
+        }
+    }
+}
+
+/// What is not reset here ends by being dropped.
+fn pass_on_break(client: Side<'_>, upstream: Side<'_>, progress: &Progress<'_>) {
+    match progress.broken() {
+        Some(AbortLabel::Upstream) => client.reset(),
+        Some(AbortLabel::Client) => upstream.reset(),
+        None => {}
+    }
+}
+
+/// Ends both sides, and reads what they still send: closing with bytes unread resets a connection, and what was sent
+/// before is lost with it.
+async fn say_goodbye(client: &mut Side<'_>, upstream: &mut Side<'_>) {
+    let leave = async |side: &mut Side<'_>| {
+        let _ = side.io().shutdown().await;
+        let _ = tokio::io::copy(side.io(), &mut sink()).await;
+    };
+    let goodbye = async { tokio::join!(leave(client), leave(upstream)) };
     let _ = tokio::time::timeout(GOODBYE, goodbye).await;
 }

@@ -61,6 +61,29 @@ pub fn tcp(address: SocketAddr) -> TcpStream {
     stream
 }
 
+/// The same from an address of this machine's choice: all of 127.0.0.0/8 is its own.
+pub fn tcp_from(source: &str, address: SocketAddr) -> TcpStream {
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let source: SocketAddr = format!("{source}:0").parse().unwrap();
+    socket.bind(&source.into()).unwrap();
+    socket.connect_timeout(&address.into(), SOON).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    stream.set_write_timeout(Some(SOON)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// True once the other side has closed, whether or not it read everything before.
+pub fn is_closed(stream: &mut TcpStream) -> bool {
+    match stream.read(&mut [0; 64]) {
+        Ok(0) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        Ok(_) => false,
+    }
+}
+
 /// A TLS connection to a gate's https listener, with these ALPN protocols.
 pub fn tls(gate: &Gate, alpn: &[&str]) -> StreamOwned<ClientConnection, TcpStream> {
     tls_to(gate.https, &gate.ca(), alpn)
@@ -72,6 +95,11 @@ pub fn tls_to(
     ca: &Path,
     alpn: &[&str],
 ) -> StreamOwned<ClientConnection, TcpStream> {
+    StreamOwned::new(session(ca, alpn), tcp(address))
+}
+
+/// The client's side of TLS to `wx.test`, nothing sent yet.
+pub fn session(ca: &Path, alpn: &[&str]) -> ClientConnection {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca).unwrap() {
         roots.add(certificate.unwrap()).unwrap();
@@ -87,8 +115,7 @@ pub fn tls_to(
         .map(|protocol| protocol.as_bytes().to_vec())
         .collect();
     let name = ServerName::try_from("wx.test").unwrap();
-    let session = ClientConnection::new(Arc::new(config), name).unwrap();
-    StreamOwned::new(session, tcp(address))
+    ClientConnection::new(Arc::new(config), name).unwrap()
 }
 
 /// Sends `request` and reads until the other side closes.
@@ -104,6 +131,22 @@ pub fn exchange(stream: &mut dyn Stream, request: &[u8]) -> Vec<u8> {
             // rustls reports a close without its alert so; over TCP it is a reset after the answer.
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return answer,
             Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&answer)),
+        }
+    }
+}
+
+/// Reads what comes until the other side closes; false if it did so with a reset instead of an end.
+pub fn read_to_end(stream: &mut dyn Stream) -> (Vec<u8>, bool) {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return (bytes, true),
+            Ok(length) => bytes.extend_from_slice(&buffer[..length]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                panic!("still open after {:?}", String::from_utf8_lossy(&bytes))
+            }
+            Err(_) => return (bytes, false),
         }
     }
 }

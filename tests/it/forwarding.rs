@@ -107,7 +107,7 @@ fn fields_of_one_connection_stay_on_it_in_both_directions() {
         "",
     );
     let request = "GET / HTTP/1.1\r\nHost: wx.test\r\nConnection: X-Secret, keep-alive\r\nConnection: x-more,,host, content-length\r\n\
-                   X-Secret: 1\r\nX-More: 2\r\nKeep-Alive: timeout=5\r\nProxy-Connection: keep-alive\r\nUpgrade: foo\r\n\
+                   X-Secret: 1\r\nX-More: 2\r\nKeep-Alive: timeout=5\r\nProxy-Connection: keep-alive\r\nConnection: upgrade\r\nUpgrade: foo\r\n\
                    HTTP2-Settings: AAMAAABk\r\nTE: gzip;q=0.5\r\nX-Kept: 3\r\n\r\n";
     let head = seen(&gate, &upstream, request);
     for gone in [

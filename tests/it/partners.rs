@@ -119,6 +119,12 @@ impl Backend {
         format!("upstream: {{url: '{url}'}}\n")
     }
 
+    /// Ends all of its processes at once, without a goodbye.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// The `upstream:` section for it by a scheme of its own, and more keys, such as `, idle_timeout: 1s`.
     pub fn yaml_by(&self, scheme: &str, more: &str) -> String {
         format!("upstream: {{url: '{scheme}://{}'{more}}}\n", self.address)

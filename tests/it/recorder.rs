@@ -42,6 +42,16 @@ impl Connection {
         Some(head)
     }
 
+    /// Reads until `end` has come, or nothing more does.
+    pub fn read_until(&mut self, end: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut byte = [0];
+        while !bytes.ends_with(end) && matches!(self.stream.read(&mut byte), Ok(1)) {
+            bytes.push(byte[0]);
+        }
+        bytes
+    }
+
     pub fn send(&mut self, bytes: &[u8]) {
         // A client that has gone is the test's intention, or it fails elsewhere.
         let _ = self.stream.write_all(bytes);

@@ -18,10 +18,14 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, LocalOptions};
 use wxgate::edge::Handler;
 use wxgate::edge::connection::Connections;
+use wxgate::edge::http1::head::Limits;
+use wxgate::edge::http1::wire::Rules;
+use wxgate::edge::http2::Http2Options;
+use wxgate::edge::write_clock::WriteClock;
 use wxgate::gateway::client::Client;
 use wxgate::lifecycle::drain::Drain;
 use wxgate::observe::exchange::Observer;
-use wxgate::observe::labels::ListenerLabel;
+use wxgate::observe::labels::{ListenerLabel, RefusalLabel};
 use wxgate::observe::metrics::Metrics;
 
 use crate::client::{self, exchange, read_answer, tcp};
@@ -50,6 +54,7 @@ fn out_of_descriptors_it_waits_without_spinning_and_goes_on() {
     let yaml = "listen: {https: ['127.0.0.1:0'], http: ['127.0.0.1:0'], admin: '127.0.0.1:0'}
 tls: {certificates: [{cert: tls.crt, key: tls.key}]}
 workers: 1
+limits: {connections: 1000}
 upstream: {url: 'http://127.0.0.1:1'}
 endpoints: [{name: a, path: /a, platform: official_account, tokens: [resilienceToken]}]
 ";
@@ -125,6 +130,10 @@ impl Handler for Fragile {
         }
         Response::new(Full::new(path.into()))
     }
+
+    fn refuse(&self, reason: RefusalLabel, _: &Client) -> Response<Full<Bytes>> {
+        Response::new(Full::new(reason.to_string().into()))
+    }
 }
 
 /// For `tls.crt` and `tls.key` in `dir`.
@@ -163,7 +172,24 @@ fn fragile(dir: &TempDir) -> (SocketAddr, SocketAddr) {
                     access_log: None,
                 }),
                 drain: Drain::default(),
-                head_timeout: SOON,
+                http1: Rules {
+                    limits: Limits {
+                        target: 1024,
+                        head: 1024,
+                        fields: 16,
+                    },
+                    head: SOON,
+                    idle: SOON,
+                },
+                http2: Http2Options {
+                    streams: 128,
+                    header_list: 32 * 1024,
+                    resets: 500,
+                    control_frames: 1000,
+                    request_head: SOON,
+                    idle: SOON,
+                    response: SOON,
+                },
             });
             let [clear, encrypted] = listeners.map(|socket| {
                 socket.set_nonblocking(true).unwrap();
@@ -172,22 +198,17 @@ fn fragile(dir: &TempDir) -> (SocketAddr, SocketAddr) {
             loop {
                 let connections = Rc::clone(&connections);
                 let acceptor = acceptor.clone();
-                let client = |address, listener| Client {
-                    address,
-                    listener,
-                    tls: None,
-                };
                 tokio::select! {
                     accepted = clear.accept() => {
                         let (stream, address) = accepted.unwrap();
-                        let client = client(address, ListenerLabel::Http);
+                        let client = Client::new(address, ListenerLabel::Http);
                         tokio::task::spawn_local(async move { connections.serve_h1(stream, client).await });
                     }
                     accepted = encrypted.accept() => {
                         let (stream, address) = accepted.unwrap();
-                        let client = client(address, ListenerLabel::Https);
+                        let client = Client::new(address, ListenerLabel::Https);
                         tokio::task::spawn_local(async move {
-                            let stream = acceptor.accept(stream).await.unwrap();
+                            let stream = acceptor.accept(WriteClock::new(stream, SOON)).await.unwrap();
                             connections.serve_tls(stream, client).await;
                         });
                     }

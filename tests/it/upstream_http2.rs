@@ -259,8 +259,8 @@ fn a_connection_that_dies_with_a_request_on_it_costs_no_get_and_doubles_no_post(
 fn breaking_off(reason: u32) -> Recorder {
     upstream(move |mut server, _| {
         while let Some(head) = server.request() {
-            server.send(1, 4, head.stream, &[0x88]);
-            server.send(0, 0, head.stream, b"half");
+            server.say(1, 4, head.stream, &[0x88]);
+            server.say(0, 0, head.stream, b"half");
             server.reset(head.stream, reason);
         }
     })

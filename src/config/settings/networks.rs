@@ -48,6 +48,13 @@ pub(super) fn read(section: &Section<'_>, key: &str, faults: &mut Faults) -> Opt
     networks.into_iter().collect::<Option<_>>().map(Networks)
 }
 
+#[cfg(test)]
+impl FromIterator<&'static str> for Networks {
+    fn from_iter<I: IntoIterator<Item = &'static str>>(words: I) -> Self {
+        Self(words.into_iter().map(|word| parse(word).unwrap()).collect())
+    }
+}
+
 fn parse(word: &str) -> Option<IpNet> {
     let network: Option<IpNet> = word.parse().ok();
     network.map(|network| network.trunc()).or_else(|| {

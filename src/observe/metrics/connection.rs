@@ -5,7 +5,9 @@ use std::time::Duration;
 use prometheus::{Histogram, IntCounter, IntGauge, IntGaugeVec};
 
 use super::family::{Counters, Families};
-use crate::observe::labels::{HandshakeLabel, Label, ListenerLabel};
+use crate::observe::labels::{
+    CutLabel, HandshakeLabel, Label, ListenerLabel, RejectionLabel, ResetLabel,
+};
 
 const HANDSHAKE_SECONDS: [f64; 8] = [0.0002, 0.0005, 0.001, 0.005, 0.05, 0.25, 1.0, 5.0];
 
@@ -15,6 +17,10 @@ pub struct ConnectionMetrics {
     opened: Counters<ListenerLabel>,
     open: Vec<IntGauge>,
     accept_errors: IntCounter,
+    /// By listener and reason, in this order of significance.
+    rejected: Vec<IntCounter>,
+    cut: Counters<CutLabel>,
+    resets: Counters<ResetLabel>,
     /// First all that succeeded, then all that failed.
     handshakes: Vec<IntCounter>,
     handshake_seconds: Histogram,
@@ -41,6 +47,17 @@ impl ConnectionMetrics {
             accept_errors: families.counter(
                 "wxgate_accept_errors_total",
                 "Connections that could not be accepted.",
+            )?,
+            rejected: rejected(families)?,
+            cut: families.counters(
+                "wxgate_connections_cut_total",
+                "Connections ended for what their client did or failed to do.",
+                "reason",
+            )?,
+            resets: families.counters(
+                "wxgate_http2_streams_reset_total",
+                "HTTP/2 streams reset for what their client did or failed to do.",
+                "reason",
             )?,
             handshakes: handshakes(families)?,
             handshake_seconds: families.histogram(
@@ -76,6 +93,24 @@ impl ConnectionMetrics {
         self.accept_errors.inc();
     }
 
+    /// A connection was closed before anything was said on it.
+    pub fn rejected(&self, listener: ListenerLabel, reason: RejectionLabel) {
+        let position = listener.index() * RejectionLabel::ALL.len() + reason.index();
+        if let Some(counter) = self.rejected.get(position) {
+            counter.inc();
+        }
+    }
+
+    /// A connection was cut.
+    pub fn cut(&self, reason: CutLabel) {
+        self.cut.add(reason);
+    }
+
+    /// A stream was reset, and the client is the cause.
+    pub fn stream_reset(&self, reason: ResetLabel) {
+        self.resets.add(reason);
+    }
+
     /// A TLS handshake succeeded.
     pub fn handshake_succeeded(&self, about: HandshakeLabel, time: Duration) {
         self.handshake_seconds.observe(time.as_secs_f64());
@@ -97,6 +132,23 @@ impl ConnectionMetrics {
             .with_label_values(&[certificate])
             .set(not_after);
     }
+}
+
+fn rejected(families: &Families<'_>) -> Result<Vec<IntCounter>, prometheus::Error> {
+    let family = families.counter_vec(
+        "wxgate_connections_rejected_total",
+        "Connections closed before anything was said on them, by reason.",
+        &["listener", "reason"],
+    )?;
+    Ok(ListenerLabel::ALL
+        .iter()
+        .flat_map(|listener| {
+            RejectionLabel::ALL
+                .iter()
+                .map(move |reason| [listener.label(), reason.label()])
+        })
+        .map(|labels| family.with_label_values(&labels))
+        .collect())
 }
 
 fn handshakes(families: &Families<'_>) -> Result<Vec<IntCounter>, prometheus::Error> {

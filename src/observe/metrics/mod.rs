@@ -8,6 +8,7 @@ mod connection;
 mod family;
 mod process;
 mod request;
+mod tunnel;
 mod upstream;
 mod verification;
 
@@ -16,6 +17,7 @@ use prometheus::{Encoder, Registry, TextEncoder};
 pub use connection::ConnectionMetrics;
 pub use process::ProcessMetrics;
 pub use request::RequestMetrics;
+pub use tunnel::TunnelMetrics;
 pub use upstream::UpstreamMetrics;
 pub use verification::{EndpointMetrics, VerificationMetrics};
 
@@ -33,6 +35,8 @@ pub struct Metrics {
     pub connection: ConnectionMetrics,
     /// The way to the backend.
     pub upstream: UpstreamMetrics,
+    /// Upgraded connections and streams.
+    pub tunnel: TunnelMetrics,
     /// The program itself.
     pub process: ProcessMetrics,
 }
@@ -50,6 +54,7 @@ impl Metrics {
             request: RequestMetrics::new(&families)?,
             connection: ConnectionMetrics::new(&families)?,
             upstream: UpstreamMetrics::new(&families)?,
+            tunnel: TunnelMetrics::new(&families)?,
             process: ProcessMetrics::new(&families)?,
             registry: registry.clone(),
         })

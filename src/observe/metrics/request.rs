@@ -48,7 +48,7 @@ impl RequestMetrics {
             )?,
             refusals: families.counters(
                 "wxgate_refused_requests_total",
-                "Requests refused as malformed before anything else was asked.",
+                "Requests refused or ended for what the client did, by why.",
                 "reason",
             )?,
             aborts: families.counters(
@@ -92,7 +92,7 @@ impl RequestMetrics {
         self.routes.add(route);
     }
 
-    /// A malformed request was refused.
+    /// A request was refused.
     pub fn refused(&self, reason: RefusalLabel) {
         self.refusals.add(reason);
     }

@@ -20,7 +20,6 @@ pub struct UpstreamMetrics {
     retries: IntCounter,
     open: IntGauge,
     waiting: IntGauge,
-    tunnels: IntGauge,
 }
 
 impl UpstreamMetrics {
@@ -56,10 +55,6 @@ impl UpstreamMetrics {
             waiting: families.gauge(
                 "wxgate_upstream_requests_waiting",
                 "Requests that wait for a connection to the upstream to become free.",
-            )?,
-            tunnels: families.gauge(
-                "wxgate_tunnels_open",
-                "Upgraded connections, such as WebSocket.",
             )?,
         })
     }
@@ -107,15 +102,5 @@ impl UpstreamMetrics {
     /// A request was sent again.
     pub fn retried(&self) {
         self.retries.inc();
-    }
-
-    /// An upgraded connection began.
-    pub fn tunnel_opened(&self) {
-        self.tunnels.inc();
-    }
-
-    /// An upgraded connection ended.
-    pub fn tunnel_closed(&self) {
-        self.tunnels.dec();
     }
 }

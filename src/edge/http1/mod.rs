@@ -1,0 +1,130 @@
+//! HTTP/1.0 and HTTP/1.1 on one connection.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::error::Error;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+
+use http::{Request, Response, StatusCode};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::{HttpService, service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use self::notes::{Answer, Notes};
+use self::wire::Wire;
+use super::connection::{Connections, Requests};
+use super::{Handler, write_clock};
+use crate::gateway::client::Client;
+use crate::observe::labels::{CutLabel, RefusalLabel};
+
+pub mod chunks;
+pub mod deadline;
+pub mod head;
+pub mod linger;
+pub mod notes;
+pub mod stream;
+pub mod wire;
+
+/// Largest read and write buffer of a connection: a few TLS records, and a bound on a slow reader.
+const BUFFER: usize = 64 * 1024;
+
+impl<H: Handler> Connections<H> {
+    /// Serves HTTP/1.0 and HTTP/1.1.
+    pub async fn serve_h1<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        io: I,
+        client: Client,
+    ) {
+        let requests = Requests::of(&client);
+        let notes = Arc::new(Notes::new());
+        let wire = Wire::new(io, self.http1, Arc::clone(&notes));
+        let began = Cell::new(0);
+        let service = service_fn(|request| {
+            let before = began.replace(began.get() + 1);
+            self.answer_h1(request, client.clone(), before, &requests, &notes)
+        });
+        let connection = http1::Builder::new()
+            // Both have been seen to by the wire: it knows a head's pause from its time, and refuses with a status.
+            .header_read_timeout(None)
+            .max_headers(self.http1.limits.fields)
+            .max_buf_size(BUFFER)
+            .serve_connection(TokioIo::new(wire), service)
+            .with_upgrades();
+        if let Err(error) = self.drive_h1(pin!(connection), &requests).await {
+            self.note(&error);
+        }
+    }
+
+    /// Runs a connection to its end. When it is time it finishes what it has begun; when the drain is forced it is
+    /// dropped.
+    async fn drive_h1<C: Finish>(
+        &self,
+        mut connection: Pin<&mut C>,
+        requests: &Requests,
+    ) -> hyper::Result<()> {
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = self.time_to_finish(requests) => {}
+        }
+        if !requests.have_begun() {
+            return Ok(());
+        }
+        connection.as_mut().finish();
+        tokio::select! {
+            ended = connection => ended,
+            () = self.drain.forced() => Ok(()),
+        }
+    }
+
+    /// Most errors are clients that hung up, and their exchanges tell of it. What hyper could not read has none.
+    fn note(&self, error: &hyper::Error) {
+        let metrics = &self.observer.metrics;
+        if error.is_parse() {
+            metrics.request.refused(RefusalLabel::Malformed);
+        }
+        if write_clock::is_stalled(error) {
+            metrics.connection.cut(CutLabel::Stalled);
+        }
+        let error = error as &dyn Error;
+        tracing::debug!(error, "connection ended early");
+    }
+
+    /// Answers the request behind `before` others.
+    async fn answer_h1(
+        &self,
+        request: Request<Incoming>,
+        client: Client,
+        before: u64,
+        requests: &Requests,
+        notes: &Arc<Notes>,
+    ) -> Result<Response<Answer<H::Body>>, Infallible> {
+        requests.began(self.drain.is_draining());
+        let response = match notes.refusal(before) {
+            Some(reason) => self.handler.refuse(reason, &client),
+            None => self.handler.handle(request, client).await,
+        };
+        notes.decide(before, response.status() == StatusCode::SWITCHING_PROTOCOLS);
+        Ok(response.map(|body| Answer::new(body, Arc::clone(notes))))
+    }
+}
+
+/// A connection that can be asked to end.
+trait Finish: Future<Output = hyper::Result<()>> {
+    fn finish(self: Pin<&mut Self>);
+}
+
+impl<I, S> Finish for http1::UpgradeableConnection<I, S>
+where
+    S: HttpService<Incoming>,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    S::ResBody: Body + 'static,
+    <S::ResBody as Body>::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}

@@ -1,0 +1,296 @@
+//! The bytes between an HTTP/1 client and the HTTP library: no head gets through that has not been checked, and none may
+//! take its time.
+//!
+//! Bytes are read into the library's own buffer and looked at there. Only what comes before its turn is held back: a
+//! head that is not whole yet, or what follows a request that may make a tunnel of the connection. In the place of a
+//! head that is refused the library gets a harmless one, so that the refusal is answered in turn, logged and counted
+//! like everything else; behind it nothing is read any more.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use super::deadline::Deadline;
+use super::head::{self, Limits};
+use super::linger::Linger;
+use super::notes::Notes;
+use super::stream::{Place, Stream};
+use crate::config::Live;
+use crate::observe::labels::RefusalLabel;
+
+/// Stands in for a head that is refused.
+const HARMLESS: &[u8] = b"GET / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
+/// Most bytes that are held while it is open whether they belong to a tunnel.
+const MOST_HELD: usize = 64 * 1024;
+/// Room for a read while something is held.
+const READ_SIZE: usize = 4096;
+
+/// What a client may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Sizes.
+    pub limits: Limits,
+    /// For a whole head, from its first byte; for the first one from the beginning of the connection.
+    pub head: Duration,
+    /// Between the end of a response and the first byte of the next head.
+    pub idle: Duration,
+}
+
+impl Rules {
+    /// As configured.
+    #[must_use]
+    pub fn of(live: &Live) -> Self {
+        let (limits, timeouts) = (&live.limits, &live.timeouts);
+        Self {
+            limits: Limits {
+                target: limits.request_target,
+                head: limits.request_head,
+                fields: limits.request_fields,
+            },
+            head: timeouts.request_head,
+            idle: timeouts.idle,
+        }
+    }
+}
+
+/// A connection that is read strictly.
+#[derive(Debug)]
+pub struct Wire<I> {
+    io: I,
+    rules: Rules,
+    notes: Arc<Notes>,
+    stream: Stream,
+    /// Bytes that were read and not handed on.
+    held: BytesMut,
+    /// How many of them may be handed on.
+    released: usize,
+    /// When the head that is not whole yet began.
+    head_began: Option<Instant>,
+    deadline: Deadline,
+    linger: Linger,
+}
+
+impl<I> Wire<I> {
+    /// At the first head.
+    #[must_use]
+    pub fn new(io: I, rules: Rules, notes: Arc<Notes>) -> Self {
+        Self {
+            io,
+            rules,
+            notes,
+            stream: Stream::new(rules.limits),
+            held: BytesMut::new(),
+            released: 0,
+            head_began: None,
+            deadline: Deadline::default(),
+            linger: Linger::default(),
+        }
+    }
+
+    /// Follows the stream through `bytes`, and says how many of them may be handed on.
+    fn follow(&mut self, bytes: &[u8]) -> usize {
+        let heads = self.stream.heads();
+        let passed = self.stream.follow(bytes);
+        if self.stream.heads() > heads {
+            self.head_began = None;
+        }
+        match self.stream.place() {
+            // The request for a WebSocket is the last of those that just passed.
+            Place::Undecided if self.stream.heads() > heads => {
+                self.notes.ask(self.stream.heads() - 1);
+            }
+            Place::Refused(reason) => self.notes.refuse(self.stream.heads(), *reason),
+            _ => {}
+        }
+        passed
+    }
+
+    /// Looks at everything that is held.
+    fn follow_held(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.released = self.follow(&held);
+        self.held = held;
+        self.replace_refused();
+    }
+
+    /// Puts the harmless head where the refused one was.
+    fn replace_refused(&mut self) {
+        if matches!(self.stream.place(), Place::Refused(_)) {
+            self.held.truncate(self.released);
+            self.held.extend_from_slice(HARMLESS);
+            self.released = self.held.len();
+        }
+    }
+
+    fn hand_on(&mut self, buffer: &mut ReadBuf<'_>) {
+        let length = self.released.min(buffer.remaining());
+        buffer.put_slice(self.held.get(..length).unwrap_or_default());
+        self.held.advance(length);
+        self.released -= length;
+    }
+
+    /// Waits on the clock that runs, if one does. A head that is late is refused, a connection without one just ends.
+    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !matches!(self.stream.place(), Place::Head) {
+            return Poll::Pending;
+        }
+        let now = Instant::now();
+        let heads = self.stream.heads();
+        let has_begun = self.held.len() > head::leading(&self.held);
+        let deadline = if has_begun || heads == 0 {
+            *self.head_began.get_or_insert(now) + self.rules.head
+        } else {
+            // The library also reads while a request is being answered, to see whether its client is still there.
+            self.notes.idle_since(heads).unwrap_or(now) + self.rules.idle
+        };
+        ready!(self.deadline.poll(deadline, context));
+        if has_begun {
+            self.stream.refuse(RefusalLabel::HeadTimeout);
+            self.notes.refuse(heads, RefusalLabel::HeadTimeout);
+            self.replace_refused();
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<I: AsyncRead + Unpin> Wire<I> {
+    /// Reads into the library's buffer and takes back what it must not see yet.
+    fn poll_read_through(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
+        let new = buffer.filled().get(before..).unwrap_or_default();
+        if new.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let passed = self.follow(new);
+        self.held
+            .extend_from_slice(new.get(passed..).unwrap_or_default());
+        self.replace_refused();
+        buffer.set_filled(before + passed);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads more of what is held. `false` at the end of the stream.
+    fn poll_hold(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut bytes = [0; READ_SIZE];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        ready!(Pin::new(&mut self.io).poll_read(context, &mut buffer))?;
+        self.held.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(!buffer.filled().is_empty()))
+    }
+
+    /// Behind a request for a WebSocket: holds what comes until it is clear what it is. The end of the stream is passed
+    /// on, because it tells that nobody waits for the answer any more.
+    fn poll_undecided(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if let Poll::Ready(is_tunnel) = self.notes.poll_is_tunnel(context) {
+            self.stream.decide(is_tunnel);
+            self.follow_held();
+            return Poll::Ready(Ok(true));
+        }
+        if self.held.len() >= MOST_HELD {
+            return Poll::Pending;
+        }
+        self.poll_hold(context)
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        loop {
+            if this.released > 0 {
+                this.hand_on(buffer);
+                return Poll::Ready(Ok(()));
+            }
+            match this.stream.place() {
+                Place::Refused(_) => return Poll::Pending,
+                Place::Broken(reason) => return Poll::Ready(Err((*reason).into())),
+                Place::Undecided => {
+                    if !ready!(this.poll_undecided(context))? {
+                        return Poll::Ready(Ok(()));
+                    }
+                    continue;
+                }
+                _ => {}
+            }
+            let is_holding = !this.held.is_empty();
+            let read = if is_holding {
+                this.poll_hold(context)
+            } else {
+                this.poll_read_through(context, buffer).map_ok(|()| {
+                    // Bytes that are held back are no end of the stream.
+                    buffer.filled().len() > before || !this.held.is_empty() || this.released > 0
+                })
+            };
+            match read {
+                Poll::Ready(Ok(true)) if is_holding => this.follow_held(),
+                Poll::Ready(Ok(true)) if buffer.filled().len() > before => {
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    ready!(this.poll_late(context));
+                    if this.released == 0 {
+                        // A connection that never began, or has been idle for too long, ends without a word.
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    /// A client that still sends is listened to for a moment: closing at once would reset the connection, and take the
+    /// answer with it.
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let is_tunnel = matches!(this.stream.place(), Place::Tunnel);
+        let is_at_rest = matches!(this.stream.place(), Place::Head) && this.held.is_empty();
+        if is_tunnel || is_at_rest {
+            return Pin::new(&mut this.io).poll_shutdown(context);
+        }
+        this.linger.poll(Pin::new(&mut this.io), context)
+    }
+}

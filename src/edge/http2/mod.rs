@@ -1,0 +1,250 @@
+//! HTTP/2: hyper and h2, and around them the limits that these do not have.
+//!
+//! h2 keeps the protocol: states, flow control, sizes of frames and header lists. `watch` sees every frame head pass
+//! and judges what is correct and still too much.
+
+mod budget;
+mod clock;
+mod code;
+mod frames;
+mod rules;
+mod streams;
+mod watch;
+mod watched;
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::{HttpService, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::connection::{Connections, Requests};
+use super::{Handler, write_clock};
+use crate::config::Live;
+use crate::gateway::client::Client;
+use crate::lifecycle::cut;
+use crate::observe::labels::{CutLabel, Label};
+use clock::Clock;
+use watch::{Due, Watch};
+use watched::Watched;
+
+/// Bytes that a client may send ahead on one stream.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// The same over all streams of a connection. Large, because h2 takes it as its budget for small frames.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Response bytes held for one stream, beyond which no further piece from the upstream is taken. A piece has up to 64 KiB,
+/// so one is always on its way while the next is fetched.
+const SEND_BUFFER: usize = 16 * 1024;
+/// How often a silent client is asked for a sign of life, and how long it has to give one.
+const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
+/// Streams that h2 resets for the client's errors before it gives a connection up, however long it lives.
+const ERRORS: usize = 1024;
+
+/// Limits of HTTP/2 connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Http2Options {
+    /// Requests at once.
+    pub streams: u32,
+    /// Bytes of a header list, in the size of RFC 9113 section 6.5.2, beyond which h2 refuses it by itself.
+    pub header_list: u32,
+    /// Streams that may be reset in ten seconds, by the client or for its errors.
+    pub resets: u32,
+    /// Frames in ten seconds that neither carry nor make room for anything.
+    pub control_frames: u32,
+    /// For the first request, and for each header block.
+    pub request_head: Duration,
+    /// Without an open stream.
+    pub idle: Duration,
+    /// In which a client takes nothing of a response.
+    pub response: Duration,
+}
+
+impl Http2Options {
+    /// As configured.
+    #[must_use]
+    pub fn of(live: &Live) -> Self {
+        let (limits, timeouts) = (&live.limits, &live.timeouts);
+        Self {
+            streams: limits.http2.streams,
+            // Lists up to twice the limit are refused by the gateway, which counts and logs them.
+            header_list: u32::try_from(limits.request_head * 2).unwrap_or(u32::MAX),
+            resets: limits.http2.resets,
+            control_frames: limits.http2.control_frames,
+            request_head: timeouts.request_head,
+            idle: timeouts.idle,
+            response: timeouts.response,
+        }
+    }
+}
+
+/// Why a connection must end at once, and with which code.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    reason: CutLabel,
+    code: u32,
+}
+
+impl Cut {
+    fn flood(reason: CutLabel) -> Self {
+        Self {
+            reason,
+            code: code::ENHANCE_YOUR_CALM,
+        }
+    }
+}
+
+impl<H: Handler> Connections<H> {
+    /// Serves HTTP/2 to the end of the connection.
+    pub(super) async fn serve_h2<I>(&self, io: I, client: Client)
+    where
+        I: AsyncRead + AsyncWrite + Unpin,
+    {
+        let watch = Rc::new(RefCell::new(Watch::new(self.http2, Instant::now())));
+        let mut io = Watched::new(io, Rc::clone(&watch), self.observer.clone());
+        let requests = Rc::new(Requests::of(&client));
+        let context = Rc::new((self.handler.clone(), self.drain.clone()));
+        let begun = Rc::clone(&requests);
+        let peer = client.address;
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (context, begun) = (Rc::clone(&context), Rc::clone(&begun));
+            let client = client.clone();
+            async move {
+                let (handler, drain) = &*context;
+                begun.began(drain.is_draining());
+                Ok::<_, Infallible>(handler.handle(request, client).await)
+            }
+        });
+        let connection = builder(&self.http2).serve_connection(TokioIo::new(&mut io), service);
+        let farewell = self.drive_h2(connection, &watch, &requests).await;
+        let reason = {
+            let watch = watch.borrow();
+            watch.cut().map(|cut| cut.reason).or(watch.given_up())
+        };
+        if let Some(reason) = reason {
+            self.observer.metrics.connection.cut(reason);
+            tracing::debug!(%peer, reason = reason.label(), "HTTP/2 connection cut");
+        }
+        if farewell.is_some() || reason.is_some() {
+            io.say_farewell(farewell).await;
+        }
+    }
+
+    /// Runs a connection to its end; tells with which code it should be taken leave of, if h2 has not done so.
+    async fn drive_h2<C: Finish>(
+        &self,
+        connection: C,
+        watch: &Rc<RefCell<Watch>>,
+        requests: &Requests,
+    ) -> Option<u32> {
+        let mut connection = pin!(connection);
+        let mut clock = Clock::new(Rc::clone(watch));
+        let mut is_finishing = false;
+        let mut closing = pin!(self.time_to_finish(requests));
+        let mut forced = pin!(self.drain.forced());
+        loop {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        note(&error, &mut watch.borrow_mut());
+                    }
+                    return watch.borrow().cut().map(|cut| cut.code);
+                }
+                due = clock.due(is_finishing) => match due {
+                    Due::Cut => return watch.borrow().cut().map(|cut| cut.code),
+                    Due::End => return Some(code::NO_ERROR),
+                    Due::Reset => continue,
+                    Due::Finish => {}
+                },
+                () = closing.as_mut(), if !is_finishing => {
+                    // hyper cannot finish what has not begun.
+                    if !requests.have_begun() {
+                        return Some(code::NO_ERROR);
+                    }
+                }
+                () = forced.as_mut() => return None,
+            }
+            is_finishing = true;
+            connection.as_mut().finish();
+        }
+    }
+}
+
+/// A connection that can be asked to end.
+trait Finish: Future<Output = hyper::Result<()>> {
+    fn finish(self: Pin<&mut Self>);
+}
+
+impl<I, S, B> Finish for http2::Connection<I, S, OnThisThread>
+where
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    B: hyper::body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    OnThisThread: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+fn builder(options: &Http2Options) -> http2::Builder<OnThisThread> {
+    let mut builder = http2::Builder::new(OnThisThread);
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING.0)
+        .keep_alive_timeout(PING.1)
+        .max_concurrent_streams(options.streams)
+        // What a client takes back before we have looked at it is counted by ourselves, and cannot be much: see Watch.
+        .max_pending_accept_reset_streams(options.resets as usize)
+        .max_local_error_reset_streams(ERRORS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_header_list_size(options.header_list)
+        // For WebSockets (RFC 8441); what else it would let in the gateway refuses.
+        .enable_connect_protocol();
+    builder
+}
+
+/// Most errors are clients that hung up, and their exchanges tell of it.
+fn note(error: &hyper::Error, watch: &mut Watch) {
+    if write_clock::is_stalled(error) {
+        watch.cut_for(CutLabel::Stalled, code::NO_ERROR);
+    } else if !watch.has_begun() && is_broken(error) {
+        watch.cut_for(CutLabel::Protocol, code::PROTOCOL_ERROR);
+    }
+    tracing::debug!(
+        error = error as &dyn std::error::Error,
+        "connection ended early"
+    );
+}
+
+/// A preface that is none is the one fault of which h2 says nothing to the client (RFC 9113 section 3.4).
+fn is_broken(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error);
+    source
+        .and_then(|source| source.downcast_ref::<h2::Error>())
+        .is_some_and(|error| error.is_library())
+}
+
+/// Spawns HTTP/2's tasks on the worker's own thread.
+#[derive(Clone, Copy, Debug)]
+struct OnThisThread;
+
+impl<F> hyper::rt::Executor<F> for OnThisThread
+where
+    F: Future<Output = ()> + 'static,
+{
+    fn execute(&self, future: F) {
+        cut::spawn(future);
+    }
+}

@@ -1,0 +1,130 @@
+//! Everything that is answered without the upstream.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::{Request, StatusCode, Version};
+
+use super::caller::Caller;
+use super::host::Host;
+use super::hygiene::{self, Subject};
+use super::respond::{self, Own};
+use super::route::{self, Route};
+use super::snapshot::Snapshot;
+use super::{http2_head, verification};
+use crate::observe::exchange::Exchange;
+use crate::observe::labels::{Label, RefusalLabel, RouteLabel};
+use crate::observe::metrics::Metrics;
+use crate::upstream::websocket;
+
+/// What an answer is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a, B> {
+    /// The settings of this request.
+    pub snapshot: &'a Snapshot,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// Which host is asked for.
+    pub host: &'a Host,
+    /// What is asked.
+    pub request: &'a Request<B>,
+    /// True if there is no room for what needs the upstream.
+    pub is_overloaded: bool,
+}
+
+/// Answers, counts and tells the access log; `None` is for the upstream.
+pub fn here<B>(
+    question: &Question<'_, B>,
+    metrics: &Metrics,
+    exchange: &mut Exchange,
+) -> Option<Own> {
+    if let Err(reason) = check(question) {
+        return Some(refuse(reason, metrics, exchange));
+    }
+    let Question {
+        snapshot,
+        caller,
+        host,
+        request,
+        is_overloaded,
+    } = *question;
+    let route = route::route(snapshot, caller, host, request);
+    if websocket::is_connect(request) && !matches!(route, Route::Forward) {
+        // What is answered here is no tunnel, and 200 would say that it is.
+        return Some(refuse(RefusalLabel::Connect, metrics, exchange));
+    }
+    let (label, own) = match route {
+        Route::Verify(endpoint, counted, parameters) => {
+            let clock = unix_seconds();
+            let own = verification::answer(
+                endpoint,
+                counted,
+                &parameters,
+                clock,
+                caller,
+                metrics,
+                exchange,
+            );
+            (RouteLabel::Verify, own)
+        }
+        Route::Refuse(counted, rejection) => (
+            RouteLabel::Verify,
+            verification::refuse(counted, rejection, caller, exchange),
+        ),
+        Route::Forbidden(counted) => {
+            exchange.endpoint(counted.name.clone());
+            tracing::warn!(endpoint = %counted.name, client = %caller.address, "refused: not in the endpoint's allow list");
+            return Some(refuse(RefusalLabel::Address, metrics, exchange));
+        }
+        Route::DomainFile(content) => (
+            RouteLabel::DomainFile,
+            respond::text(StatusCode::OK, content.clone()),
+        ),
+        Route::Redirect => match redirect(question) {
+            Some(own) => (RouteLabel::Redirect, own),
+            None => return Some(refuse(RefusalLabel::Host, metrics, exchange)),
+        },
+        Route::Forward if is_overloaded => {
+            return Some(refuse(RefusalLabel::Overloaded, metrics, exchange));
+        }
+        Route::Forward => return None,
+    };
+    exchange.route(label);
+    Some(own)
+}
+
+/// A request that is refused: counted and logged with its reason.
+pub fn refuse(reason: RefusalLabel, metrics: &Metrics, exchange: &mut Exchange) -> Own {
+    metrics.request.refused(reason);
+    exchange.route(RouteLabel::Refuse);
+    exchange.verdict(reason.label());
+    respond::refusal(reason)
+}
+
+fn check<B>(question: &Question<'_, B>) -> Result<(), RefusalLabel> {
+    let request = question.request;
+    if request.version() == Version::HTTP_2 {
+        // The head of HTTP/1 was looked at before it was parsed.
+        http2_head::check(request, &question.snapshot.live.limits)?;
+    }
+    hygiene::check(Subject {
+        method: request.method(),
+        uri: request.uri(),
+        headers: request.headers(),
+        protocol: request.extensions().get(),
+        host: question.host,
+    })
+}
+
+fn redirect<B>(question: &Question<'_, B>) -> Option<Own> {
+    let uri = question.request.uri();
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let port = question.snapshot.live.http.redirect_port.get();
+    respond::redirect(question.host, port, target)
+}
+
+fn unix_seconds() -> u64 {
+    // A clock before 1970 makes every timestamp stale, where a window is configured at all.
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
