@@ -106,3 +106,107 @@ impl Drop for Waiter<'_> {
         self.queue.freed();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::runtime::{Builder, LocalOptions};
+    use tokio::task::JoinHandle;
+
+    use super::Queue;
+    use crate::observe::exchange::Observer;
+    use crate::observe::metrics::Metrics;
+
+    /// Something of which there are so many.
+    struct Shop {
+        queue: Queue,
+        left: Cell<usize>,
+    }
+
+    impl Shop {
+        /// Nothing is left yet.
+        fn open() -> Rc<Self> {
+            let observer = Observer {
+                metrics: Metrics::new().unwrap(),
+                access_log: None,
+            };
+            let timeout = Duration::from_secs(5);
+            Rc::new(Self {
+                queue: Queue::new(10, timeout, Arc::new(observer)),
+                left: Cell::new(0),
+            })
+        }
+
+        /// A customer, who has come by the time that this returns.
+        async fn customer(self: &Rc<Self>) -> JoinHandle<bool> {
+            let shop = Rc::clone(self);
+            let customer = tokio::task::spawn_local(async move {
+                let take = || {
+                    let left = shop.left.get().checked_sub(1)?;
+                    shop.left.set(left);
+                    Some(())
+                };
+                shop.queue.take(take).await.is_ok()
+            });
+            tokio::task::yield_now().await;
+            customer
+        }
+
+        fn deliver(&self, count: usize) {
+            self.left.set(count);
+            self.queue.freed();
+        }
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())
+            .unwrap()
+            .block_on(test);
+    }
+
+    #[test]
+    fn all_get_what_became_free_at_once() {
+        run(async {
+            let shop = Shop::open();
+            let customers = [shop.customer().await, shop.customer().await];
+            shop.deliver(2);
+            for customer in customers {
+                assert!(customer.await.unwrap());
+            }
+        });
+    }
+
+    #[test]
+    fn the_turn_of_one_who_leaves_goes_to_the_next() {
+        run(async {
+            let shop = Shop::open();
+            let (first, second) = (shop.customer().await, shop.customer().await);
+            shop.deliver(1);
+            // Before it has taken anything.
+            first.abort();
+            assert!(second.await.unwrap());
+        });
+    }
+
+    #[test]
+    fn nobody_comes_before_those_who_wait() {
+        run(async {
+            let shop = Shop::open();
+            let first = shop.customer().await;
+            shop.deliver(1);
+            let take = || -> Option<()> {
+                assert_eq!(shop.left.get(), 0, "out of turn");
+                None
+            };
+            let late = tokio::time::timeout(Duration::ZERO, shop.queue.take(take));
+            assert!(late.await.is_err());
+            assert!(first.await.unwrap());
+        });
+    }
+}
