@@ -172,7 +172,7 @@ impl Worker {
         peer: SocketAddr,
         mut slot: Slot,
     ) {
-        let _open = Open::count(&self.shared.observer, listener);
+        let open = Open::count(Arc::clone(&self.shared.observer), listener);
         // Responses go out when they are ready; a socket that cannot say so still works.
         let _ = stream.set_nodelay(true);
         let deadline = Instant::now() + self.shared.handshakes.timeout;
@@ -185,6 +185,7 @@ impl Worker {
         };
         let mut client = Client::new(address, listener);
         client.is_overloaded = slot.is_over();
+        client.place = Some(Rc::new((open, slot)));
         if client.is_overloaded {
             let served = Box::pin(self.serve_client(stream, client, deadline));
             let _ = timeout(OVERLOADED_LIFE, served).await;
@@ -213,19 +214,20 @@ impl Worker {
 }
 
 /// Counts a connection as open until it is dropped, also by a panic.
-struct Open<'a> {
-    observer: &'a Observer,
+#[derive(Debug)]
+struct Open {
+    observer: Arc<Observer>,
     listener: ListenerLabel,
 }
 
-impl<'a> Open<'a> {
-    fn count(observer: &'a Observer, listener: ListenerLabel) -> Self {
+impl Open {
+    fn count(observer: Arc<Observer>, listener: ListenerLabel) -> Self {
         observer.metrics.connection.opened(listener);
         Self { observer, listener }
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
         self.observer.metrics.connection.closed(self.listener);
     }

@@ -1,5 +1,6 @@
 //! Who is connected: what the edge knows of a connection and every request on it needs.
 
+use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -20,6 +21,9 @@ pub struct Client {
     pub certificate: Option<Rc<ClientCertificate>>,
     /// True beyond the caps on connections: it gets one answer, and none from the upstream.
     pub is_overloaded: bool,
+    /// Its place among the connections that are counted, free again when the last clone is gone: a tunnel outlives the
+    /// service of its connection.
+    pub place: Option<Rc<dyn Debug>>,
 }
 
 /// A client's certificate, verified, as the upstream is told of it.
@@ -42,6 +46,7 @@ impl Client {
             tls: None,
             certificate: None,
             is_overloaded: false,
+            place: None,
         }
     }
 

@@ -117,7 +117,8 @@ impl Gateway {
         mut request: Request<Incoming>,
         mut pending: Pending,
     ) -> Response<Body> {
-        let wish = Wish::of(&mut request);
+        let place = forwarding.client.place.as_ref();
+        let wish = Wish::of(&mut request, place);
         let (parts, upload) = intake::split(request, forwarding.live, &pending.exchange);
         pending.upload = upload;
         if pending
