@@ -1,8 +1,9 @@
 //! Who is connected: what the edge knows of a connection and every request on it needs.
 
-use std::fmt::Debug;
+use std::any::Any;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::HeaderValue;
 
@@ -21,9 +22,8 @@ pub struct Client {
     pub certificate: Option<Rc<ClientCertificate>>,
     /// True beyond the caps on connections: it gets one answer, and none from the upstream.
     pub is_overloaded: bool,
-    /// Its place among the connections that are counted, free again when the last clone is gone: a tunnel outlives the
-    /// service of its connection.
-    pub place: Option<Rc<dyn Debug>>,
+    /// Its place among all connections, given back when the last one drops it. Whoever keeps the socket keeps this too.
+    pub place: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// A client's certificate, verified, as the upstream is told of it.

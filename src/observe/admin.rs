@@ -3,6 +3,7 @@
 //! It runs apart from the workers, so that a slow scrape never delays a request.
 
 use std::convert::Infallible;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tokio::net::TcpListener;
 
 use super::exchange::Observer;
 use super::sink::Sink;
+use super::spare::Spare;
 
 /// Longest wait for a request head; also how long a scraper may keep an idle connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(90);
@@ -35,21 +37,26 @@ pub struct Admin<R> {
     pub is_ready: R,
 }
 
-/// Serves until dropped. A failed accept never ends it.
+/// Serves until dropped. A failed accept never ends it, and what the workers have open does not shut it out: it must
+/// be possible to see what is going on when descriptors have run out.
 pub async fn serve<R: Fn() -> bool + Send + Sync + 'static>(
     socket: TcpListener,
     admin: Arc<Admin<R>>,
 ) {
+    let spare = Rc::new(Spare::default());
+    spare.refill();
     loop {
         let stream = match socket.accept().await {
             Ok((stream, _)) => stream,
+            Err(_) if spare.give_up() => continue,
             Err(error) => {
                 tracing::warn!(%error, "admin listener: accept failed");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
+                spare.refill();
                 continue;
             }
         };
-        let admin = Arc::clone(&admin);
+        let (admin, spare) = (Arc::clone(&admin), Rc::clone(&spare));
         tokio::task::spawn_local(async move {
             let service = service_fn(|request| {
                 let response = answer(&admin, &request);
@@ -61,6 +68,7 @@ pub async fn serve<R: Fn() -> bool + Send + Sync + 'static>(
                 .serve_connection(TokioIo::new(stream), service);
             // A scraper or probe that hangs up early is its own affair.
             let _ = connection.await;
+            spare.refill();
         });
     }
 }

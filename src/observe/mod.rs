@@ -15,4 +15,5 @@ pub mod redact;
 mod refusal;
 pub mod seldom;
 pub mod sink;
+pub mod spare;
 pub mod tunnel;

@@ -17,8 +17,7 @@ impl Lease {
     pub fn give_back(self) {
         match self {
             Self::Exclusive(connection) => connection.give_back(),
-            // The connection never was away.
-            Self::Stream(stream) => drop(stream),
+            Self::Stream(stream) => stream.give_back(),
         }
     }
 }

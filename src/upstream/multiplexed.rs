@@ -16,7 +16,9 @@ use h2::{Ping, PingPong};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
+use super::connect::Life;
 use super::error::ForwardError;
+use super::queue::Queue;
 use super::tls;
 use crate::observe::chain::Chain;
 
@@ -31,7 +33,10 @@ const SEND_BUFFER: usize = 256 * 1024;
 /// Header list that the upstream may send, in the size of RFC 9113 section 6.5.2.
 const HEADER_LIST: u32 = 64 * 1024;
 /// Streams that were taken back and of which something may still come.
-const RESETS: usize = 1024;
+const REMEMBERED: usize = 1024;
+/// Streams that may be taken back before a connection is used no more. Servers take many for an attack (CVE-2023-44487;
+/// Node at 1000) and end the connection, and with it the exchanges of clients that did nothing.
+const RESETS: u32 = 200;
 /// Longest wait for the answer to a ping.
 const PONG: Duration = Duration::from_secs(10);
 /// Longest time for the goodbye of a connection that nobody uses any more.
@@ -40,10 +45,37 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// The connection. When the last owner drops it, it says goodbye and closes.
 #[derive(Debug)]
 pub struct Multiplexed {
+    started: Started,
+    life: Life,
+    queue: Rc<Queue>,
+}
+
+impl Drop for Multiplexed {
+    fn drop(&mut self) {
+        // Another one may be made in its place.
+        self.queue.freed();
+    }
+}
+
+/// A connection on which HTTP/2 has begun.
+#[derive(Debug)]
+pub struct Started {
     sender: SendRequest<Bytes>,
     facts: Rc<Facts>,
     /// Tells the task by being dropped.
     _in_use: oneshot::Sender<()>,
+}
+
+impl Started {
+    /// For as long as `life`; `queue` hears of places that become free.
+    #[must_use]
+    pub fn multiplexed(self, life: Life, queue: &Rc<Queue>) -> Multiplexed {
+        Multiplexed {
+            started: self,
+            life,
+            queue: Rc::clone(queue),
+        }
+    }
 }
 
 /// What the connection's task and its users tell each other.
@@ -55,6 +87,8 @@ struct Facts {
     allowed: Cell<usize>,
     /// How many there have been.
     begun: Cell<u64>,
+    /// How many of them were taken back.
+    resets: Cell<u32>,
     /// When the last exchange ended; at first, when the connection was made.
     idle_since: Cell<Instant>,
 }
@@ -64,13 +98,23 @@ struct Facts {
 pub struct Place {
     connection: Rc<Multiplexed>,
     is_first: bool,
+    has_ended: bool,
 }
 
 impl Multiplexed {
     /// True if another exchange may begin.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.is_open() && self.facts.streams.get() < self.facts.allowed.get().min(STREAMS)
+        let facts = &self.started.facts;
+        facts.streams.get() < facts.allowed.get().min(STREAMS)
+            && !self.has_lived()
+            && self.is_open()
+    }
+
+    /// True if no other exchange should begin, because of its age or of what happened on it.
+    #[must_use]
+    pub fn has_lived(&self) -> bool {
+        self.life.is_over() || self.started.facts.resets.get() >= RESETS
     }
 
     /// False after the upstream has said that it takes no more, and when the connection is gone.
@@ -78,7 +122,7 @@ impl Multiplexed {
     pub fn is_open(&self) -> bool {
         let mut context = Context::from_waker(Waker::noop());
         matches!(
-            self.sender.clone().poll_ready(&mut context),
+            self.started.sender.clone().poll_ready(&mut context),
             Poll::Ready(Ok(()))
         )
     }
@@ -86,18 +130,20 @@ impl Multiplexed {
     /// How long nobody has used it; `None` while somebody does.
     #[must_use]
     pub fn idle_for(&self) -> Option<Duration> {
-        (self.facts.streams.get() == 0).then(|| self.facts.idle_since.get().elapsed())
+        let facts = &self.started.facts;
+        (facts.streams.get() == 0).then(|| facts.idle_since.get().elapsed())
     }
 
     /// Takes a place, of which there must be one.
     #[must_use]
     pub fn place(self: &Rc<Self>) -> Place {
-        let facts = &self.facts;
+        let facts = &self.started.facts;
         facts.streams.set(facts.streams.get() + 1);
         facts.begun.set(facts.begun.get() + 1);
         Place {
             connection: Rc::clone(self),
             is_first: facts.begun.get() == 1,
+            has_ended: false,
         }
     }
 }
@@ -106,7 +152,12 @@ impl Place {
     /// For one request.
     #[must_use]
     pub fn sender(&self) -> SendRequest<Bytes> {
-        self.connection.sender.clone()
+        self.connection.started.sender.clone()
+    }
+
+    /// Both sides have said all they had to.
+    pub fn ended(&mut self) {
+        self.has_ended = true;
     }
 
     /// True if the connection was made for this exchange.
@@ -118,9 +169,13 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let facts = &self.connection.facts;
+        let facts = &self.connection.started.facts;
         facts.streams.set(facts.streams.get().saturating_sub(1));
         facts.idle_since.set(Instant::now());
+        if !self.has_ended {
+            facts.resets.set(facts.resets.get() + 1);
+        }
+        self.connection.queue.freed();
     }
 }
 
@@ -129,7 +184,7 @@ impl Drop for Place {
 ///
 /// # Errors
 /// What came is not HTTP/2, or the connection ended.
-pub async fn start<I>(io: I, ping: Option<Duration>) -> Result<Multiplexed, ForwardError>
+pub async fn start<I>(io: I, ping: Option<Duration>) -> Result<Started, ForwardError>
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -139,7 +194,7 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)
         .max_header_list_size(HEADER_LIST)
-        .max_concurrent_reset_streams(RESETS)
+        .max_concurrent_reset_streams(REMEMBERED)
         // Counted are frames for streams that a client took back long ago: no fault of the upstream's.
         .max_local_error_reset_streams(None)
         // None before the settings are there.
@@ -152,11 +207,12 @@ where
         streams: Cell::new(0),
         allowed: Cell::new(connection.max_concurrent_send_streams()),
         begun: Cell::new(0),
+        resets: Cell::new(0),
         idle_since: Cell::new(Instant::now()),
     });
     let (in_use, unused) = oneshot::channel();
     tokio::task::spawn_local(drive(connection, Rc::clone(&facts), ping, unused));
-    Ok(Multiplexed {
+    Ok(Started {
         sender,
         facts,
         _in_use: in_use,
@@ -171,7 +227,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin,
 {
     match Pin::new(&mut *connection).poll(context) {
-        Poll::Ready(Ok(())) => Poll::Ready(Err(ForwardError::Closed(None))),
+        Poll::Ready(Ok(())) => Poll::Ready(Err(ForwardError::NoBeginning(None))),
         Poll::Ready(Err(error)) => Poll::Ready(Err(failed(error))),
         Poll::Pending if connection.max_concurrent_send_streams() > 0 => Poll::Ready(Ok(())),
         Poll::Pending => Poll::Pending,
@@ -181,10 +237,8 @@ where
 fn failed(error: h2::Error) -> ForwardError {
     if error.get_io().is_some_and(|io| tls::is_behind(io)) {
         ForwardError::Tls(error.into())
-    } else if error.is_library() {
-        ForwardError::Malformed(error.into())
     } else {
-        ForwardError::Closed(Some(error.into()))
+        ForwardError::NoBeginning(Some(error.into()))
     }
 }
 

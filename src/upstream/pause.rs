@@ -1,6 +1,6 @@
-//! The pauses that a client makes in its upload: how long it has kept somebody waiting who wants the next piece.
+//! The pauses in a body: how long its sender has kept somebody waiting who wants the next piece.
 //!
-//! Nobody wants one while the upstream is slow to take the last, so back-pressure never counts against a client. There
+//! Nobody wants one while the other side is slow to take the last, so back-pressure never counts against a sender. There
 //! is one timer at most, made in the first pause; it is not moved with every piece, but looked at when it is over.
 
 use std::cell::{Cell, RefCell};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
-/// The clock of one upload.
+/// The clock of one body.
 #[derive(Debug)]
 pub struct Pause {
     longest: Duration,
@@ -29,7 +29,13 @@ impl Pause {
         }
     }
 
-    /// True while the client is the one that holds things up.
+    /// What is too long.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.longest
+    }
+
+    /// True while it is the sender who holds things up.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.since.get().is_some()

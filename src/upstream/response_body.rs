@@ -9,11 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
 
 use super::error::BodyError;
 use super::headers;
 use super::lease::Lease;
+use super::pause::Pause;
 use super::payload::Payload;
 
 /// The body of an upstream's response.
@@ -21,11 +21,7 @@ use super::payload::Payload;
 pub struct ResponseBody {
     payload: Payload,
     lease: Option<Lease>,
-    limit: Duration,
-    /// Since when the next piece has been waited for; none while nobody asks for it.
-    waiting_since: Option<Instant>,
-    /// Made for the first piece that has to be waited for, and never set back before it has rung.
-    alarm: Option<Pin<Box<Sleep>>>,
+    pause: Pause,
 }
 
 impl ResponseBody {
@@ -37,9 +33,7 @@ impl ResponseBody {
             let mut body = Self {
                 payload,
                 lease: (!is_misleading).then_some(lease),
-                limit,
-                waiting_since: None,
-                alarm: None,
+                pause: Pause::new(limit),
             };
             body.give_back_at_end(false);
             body
@@ -55,24 +49,6 @@ impl ResponseBody {
             lease.give_back();
         }
     }
-
-    /// Ready when the piece that is asked for has not come in time. The time in which a client takes nothing does not
-    /// count: then nobody asks.
-    fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let deadline = since + self.limit;
-        let alarm = self
-            .alarm
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        while alarm.as_mut().poll(context).is_ready() {
-            if Instant::now() >= deadline {
-                return Poll::Ready(());
-            }
-            // It was set for an earlier piece.
-            alarm.as_mut().reset(deadline);
-        }
-        Poll::Pending
-    }
 }
 
 impl Body for ResponseBody {
@@ -86,10 +62,10 @@ impl Body for ResponseBody {
         let this = self.get_mut();
         let frame = match Pin::new(&mut this.payload).poll_frame(context) {
             Poll::Ready(frame) => frame,
-            Poll::Pending if this.poll_stalled(context).is_pending() => return Poll::Pending,
-            Poll::Pending => Some(Err(BodyError::Stalled(this.limit))),
+            Poll::Pending if this.pause.poll(context).is_pending() => return Poll::Pending,
+            Poll::Pending => Some(Err(BodyError::Stalled(this.pause.longest()))),
         };
-        this.waiting_since = None;
+        this.pause.end();
         let frame = frame.map(|frame| frame.map(headers::edit_response_trailers));
         match &frame {
             Some(Ok(frame)) => this.give_back_at_end(frame.is_trailers()),

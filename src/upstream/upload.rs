@@ -26,7 +26,7 @@ use crate::observe::labels::RefusalLabel;
 pub struct Terms {
     /// Bytes of the body.
     pub most: u64,
-    /// The time between two pieces that somebody waits for.
+    /// The time between two pieces that somebody waits for, until there is a response.
     pub longest_pause: Duration,
     /// True if the client waits to be asked for its body (`Expect: 100-continue`).
     pub is_expecting: bool,
@@ -56,6 +56,7 @@ pub struct Upload {
     state: Cell<State>,
     left: Cell<u64>,
     moved_at: Cell<Instant>,
+    is_answered: Cell<bool>,
     pause: Pause,
     expectation: Option<Box<Expectation>>,
     bytes: Rc<Cell<u64>>,
@@ -88,6 +89,7 @@ impl Upload {
             state: Cell::new(state),
             left: Cell::new(terms.most),
             moved_at: Cell::new(Instant::now()),
+            is_answered: Cell::new(false),
             pause: Pause::new(terms.longest_pause),
             expectation,
             bytes,
@@ -136,8 +138,10 @@ impl Upload {
         }
     }
 
-    /// There is a response: a client that was not asked for its body will not be any more.
+    /// There is a response: a client that was not asked for its body will not be any more, and one that is in the middle
+    /// of it may take its time. Both sides talk then, as over gRPC, and the upstream knows when that is over.
     pub fn answered(&self) {
+        self.is_answered.set(true);
         if self.state.get() == State::Unasked {
             self.state.set(State::Unwanted);
         }
@@ -190,6 +194,7 @@ impl Upload {
                 self.moved_at.set(Instant::now());
                 Poll::Ready(self.hand_on(frame))
             }
+            Poll::Pending if self.is_answered.get() => Poll::Pending,
             Poll::Pending => {
                 ready!(self.pause.poll(context));
                 Poll::Ready(Some(Err(self.break_off(Breach::Stalled))))

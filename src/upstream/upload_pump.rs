@@ -17,7 +17,7 @@ use super::request_body::RequestBody;
 #[derive(Debug)]
 pub struct UploadPump {
     has_begun: Rc<Cell<bool>>,
-    _task: EndOnDrop,
+    task: EndOnDrop,
 }
 
 /// Why a body was not sent to its end.
@@ -41,8 +41,14 @@ impl UploadPump {
         });
         Self {
             has_begun,
-            _task: EndOnDrop(task.abort_handle()),
+            task: EndOnDrop(task.abort_handle()),
         }
+    }
+
+    /// True once nothing more is sent of the body.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.task.0.is_finished()
     }
 
     /// True once any of the body has left the client's connection: it is nowhere else then.

@@ -4,9 +4,7 @@
 //! Towards the upstream it is HTTP/1.1's. A client over HTTP/2 sends no key, so a key is made here, and what answers it
 //! is checked here too.
 
-use std::fmt::Debug;
 use std::hash::{BuildHasher, RandomState};
-use std::rc::Rc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -30,8 +28,6 @@ pub struct Wish {
     pub client: OnUpgrade,
     /// Resets the client's stream; HTTP/2 only.
     pub cut: Option<Cut>,
-    /// Kept as long as the client's connection is.
-    pub place: Option<Rc<dyn Debug>>,
     /// What the upstream has to answer on behalf of an HTTP/2 client.
     key: Option<Key>,
 }
@@ -53,13 +49,13 @@ pub fn is_protocol(protocol: &Protocol) -> bool {
 }
 
 impl Wish {
-    /// Takes the client's side out of a request that asks for a WebSocket, with the place of its connection: GET over HTTP/1.1 with
+    /// Takes the client's side out of a request that asks for a WebSocket: GET over HTTP/1.1 with
     /// `Connection: upgrade` and `Upgrade: websocket`, or HTTP/2's CONNECT, which becomes that GET but for its hop-by-hop
     /// fields. Any other wish to upgrade is ignored, as RFC 9110 section 7.8 allows.
     #[must_use]
-    pub fn of<B>(request: &mut Request<B>, place: Option<&Rc<dyn Debug>>) -> Option<Self> {
+    pub fn of<B>(request: &mut Request<B>) -> Option<Self> {
         if is_connect(request) {
-            return Some(Self::of_connect(request, place));
+            return Some(Self::of_connect(request));
         }
         let is_wanted = request.version() == Version::HTTP_11
             && *request.method() == Method::GET
@@ -68,12 +64,11 @@ impl Wish {
         is_wanted.then(|| Self {
             client: hyper::upgrade::on(request),
             cut: None,
-            place: place.cloned(),
             key: None,
         })
     }
 
-    fn of_connect<B>(request: &mut Request<B>, place: Option<&Rc<dyn Debug>>) -> Self {
+    fn of_connect<B>(request: &mut Request<B>) -> Self {
         let key = Key::random();
         *request.method_mut() = Method::GET;
         // Of a body that a CONNECT cannot have.
@@ -82,7 +77,6 @@ impl Wish {
         Self {
             client: hyper::upgrade::on(request),
             cut: Cut::of_this_stream(),
-            place: place.cloned(),
             key: Some(key),
         }
     }

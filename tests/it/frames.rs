@@ -1,4 +1,4 @@
-//! An HTTP/2 client that sends and shows every frame, right or wrong, and knows no library.
+//! An HTTP/2 client and server that send and show every frame, right or wrong, and know no library.
 
 use std::io;
 
@@ -190,6 +190,56 @@ impl Encrypted {
 }
 
 impl<S: Stream> Http2<S> {
+    /// The server's side, with these settings; none if the client does not begin with HTTP/2.
+    pub fn serve(mut stream: S, settings: &[(u16, u32)]) -> Option<Self> {
+        let mut preface = vec![0; PREFACE.len()];
+        stream.read_exact(&mut preface).ok()?;
+        assert_eq!(preface, PREFACE);
+        let mut this = Self { stream };
+        let setting = |(name, value): &(u16, u32)| {
+            [name.to_be_bytes().as_slice(), &value.to_be_bytes()].concat()
+        };
+        let settings: Vec<u8> = settings.iter().flat_map(setting).collect();
+        this.say(SETTINGS, 0, 0, &settings);
+        Some(this)
+    }
+
+    /// A response of status 200 with this body, as a server.
+    pub fn respond(&mut self, stream: u32, body: &str) {
+        // RFC 7541: `:status: 200` from the table, then `content-length`, whose name is the 28th there.
+        let length = body.len().to_string();
+        let mut block = vec![0x88, 0x0f, 28 - 0x0f, u8::try_from(length.len()).unwrap()];
+        block.extend(length.as_bytes());
+        self.say(HEADERS, END_HEADERS, stream, &block);
+        self.say(DATA, END_STREAM, stream, body.as_bytes());
+    }
+
+    pub fn reset(&mut self, stream: u32, reason: u32) {
+        self.say(RST_STREAM, 0, stream, &reason.to_be_bytes());
+    }
+
+    /// Goodbye: what comes after the stream `last` was not and will not be looked at.
+    pub fn go_away(&mut self, last: u32, reason: u32) {
+        let payload = [last.to_be_bytes(), reason.to_be_bytes()].concat();
+        self.say(GOAWAY, 0, 0, &payload);
+    }
+
+    /// The next request's head, as a server.
+    pub fn request(&mut self) -> Option<Frame> {
+        loop {
+            let frame = self.next()?;
+            if frame.kind == HEADERS {
+                return Some(frame);
+            }
+        }
+    }
+
+    /// Any frame, unless the other side has gone: that is the test's intention, or it fails elsewhere.
+    pub fn say(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let _ = self.send(&frame(kind, flags, stream, payload));
+    }
+
+    /// The client's side, of a connection whose ALPN was h2.
     pub fn new(mut stream: S) -> Self {
         stream
             .write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &[])].concat())
@@ -265,6 +315,25 @@ impl<S: Stream> Http2<S> {
                 _ => return Some(frame_came),
             }
         }
+    }
+
+    /// Reads on, and answers nothing, until the client closes.
+    pub fn deaf(&mut self) {
+        while matches!(self.stream.read(&mut [0; 4096]), Ok(1..)) {}
+    }
+
+    /// Answers one ping, or whatever else comes; false when the connection is closed.
+    pub fn ping_answered(&mut self) -> bool {
+        let mut head = [0; 9];
+        let Ok(()) = self.stream.read_exact(&mut head) else {
+            return false;
+        };
+        let mut payload = vec![0; usize::from(head[2])];
+        let is_read = self.stream.read_exact(&mut payload).is_ok();
+        if head[3] == PING && head[4] & ACK == 0 {
+            self.say(PING, ACK, 0, &payload);
+        }
+        is_read
     }
 
     /// Skips to a frame.

@@ -1077,3 +1077,143 @@ fn a_request_is_well_formed_or_refused() {
     ];
     run(cases, Encrypted::open);
 }
+
+#[test]
+fn what_is_well_formed_reaches_the_upstream_as_the_same_request_of_http_1_1() {
+    let without = |name: &str, path: &'static str| -> Vec<(&str, &str)> {
+        let all = head("GET", path).into_iter();
+        all.filter(|(field, _)| *field != name).collect()
+    };
+    let whole =
+        |fields: &[(&str, &str)]| frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(fields));
+    let plus = |method, path, more: &[(&'static str, &'static str)]| {
+        let mut fields = head(method, path);
+        fields.extend(more);
+        fields
+    };
+    let open = |fields: &[(&str, &str)]| headers(END_HEADERS, 1, &block(fields));
+    // What is sent, and the lines that the upstream must see; a line with "!" before it must not be there.
+    let cases: Vec<(Vec<u8>, &[&str])> = vec![
+        (
+            whole(&head("GET", "/a?b=c")),
+            &[
+                "GET /a?b=c HTTP/1.1",
+                "host: wx.test",
+                "x-forwarded-proto: https",
+                "!transfer-encoding",
+                "!content-length",
+            ],
+        ),
+        // RFC 3986 section 3.5: a fragment is the client's own affair.
+        (whole(&head("GET", "/a?b#c")), &["GET /a?b HTTP/1.1"]),
+        (
+            whole(&head("GET", "//b/../%2e%2e/c")),
+            &["GET //b/../%2e%2e/c HTTP/1.1"],
+        ),
+        (whole(&head("OPTIONS", "*")), &["OPTIONS * HTTP/1.1"]),
+        (whole(&head("PURGE", "/a")), &["PURGE /a HTTP/1.1"]),
+        (
+            whole(&[&without(":authority", "/a")[..], &[("host", "wx.test")]].concat()),
+            &["GET /a HTTP/1.1", "host: wx.test"],
+        ),
+        (
+            whole(&plus("GET", "/a", &[("host", "WX.test")])),
+            &["host: wx.test", "!host: WX.test"],
+        ),
+        (
+            whole(&[&without(":scheme", "/a")[..], &[(":scheme", "http")]].concat()),
+            &["GET /a HTTP/1.1", "x-forwarded-proto: https"],
+        ),
+        (
+            whole(&plus(
+                "GET",
+                "/a",
+                &[("cookie", "a=1"), ("x", "y"), ("cookie", "b=2")],
+            )),
+            &["cookie: a=1; b=2", "x: y"],
+        ),
+        (
+            whole(&plus("GET", "/a", &[("x", ""), ("y", "1"), ("y", "2")])),
+            &["x: ", "y: 1", "y: 2"],
+        ),
+        (
+            whole(&plus("GET", "/a", &[("te", "trailers")])),
+            &["te: trailers", "connection: te"],
+        ),
+        (
+            whole(&plus(
+                "GET",
+                "/a",
+                &[("http2-settings", "AAA"), ("x_y", "1")],
+            )),
+            &["!http2-settings", "!x_y"],
+        ),
+        (
+            join(&[open(&head("POST", "/a")), data(END_STREAM, 1, b"body")]),
+            &["transfer-encoding: chunked", "4", "body", "0"],
+        ),
+        (
+            join(&[
+                open(&plus("POST", "/a", &[("content-length", "4")])),
+                data(0, 1, b"bo"),
+                data(END_STREAM, 1, b"dy"),
+            ]),
+            &["content-length: 4", "body", "!transfer-encoding"],
+        ),
+        (
+            join(&[
+                open(&plus("POST", "/a", &[("content-length", "0")])),
+                data(END_STREAM, 1, b""),
+            ]),
+            &["content-length: 0"],
+        ),
+        (
+            join(&[
+                open(&plus("POST", "/a", &[("trailer", "x")])),
+                data(0, 1, b"body"),
+                headers(
+                    END_HEADERS | END_STREAM,
+                    1,
+                    &block(&[("x", "1"), ("y", "2")]),
+                ),
+            ]),
+            &["trailer: x", "x: 1"],
+        ),
+        // h2 lets them pass and drops them (8.1 calls the request malformed): the upstream sees none.
+        (
+            join(&[
+                open(&head("POST", "/a")),
+                data(0, 1, b"body"),
+                headers(END_HEADERS | END_STREAM, 1, &block(&[(":path", "/other")])),
+            ]),
+            &["POST /a HTTP/1.1", "!/other"],
+        ),
+    ];
+    let upstream = echo();
+    let gate = gate(&upstream);
+    for (bytes, lines) in cases {
+        let mut client = Encrypted::open(&gate);
+        client.send(&bytes).unwrap();
+        let mut text = Vec::new();
+        loop {
+            let frame = client.next().expect("the connection is closed");
+            assert_ne!(frame.kind, RST_STREAM, "{lines:?}");
+            if frame.kind == DATA {
+                text.extend(frame.payload);
+            }
+            if matches!(frame.kind, DATA | HEADERS) && frame.flags & END_STREAM != 0 {
+                break;
+            }
+        }
+        let text = String::from_utf8(text).unwrap();
+        for line in lines {
+            match line.strip_prefix('!') {
+                None => assert!(
+                    text.split("\r\n").any(|one| one == *line),
+                    "no {line:?} in {text:?}"
+                ),
+                Some(part) => assert!(!text.contains(part), "{part:?} in {text:?}"),
+            }
+        }
+    }
+}

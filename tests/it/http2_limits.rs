@@ -216,6 +216,13 @@ fn a_first_request_that_does_not_come_and_a_header_block_that_does_not_end_close
     assert_eq!(half_open.end(), Some(NO_ERROR));
     assert!(began.elapsed() < SOON / 2, "{:?}", began.elapsed());
     gate.wait_for_metric(&cut("request_head"), 2.0);
+    // The same where the last frame of the block does not end.
+    let mut half_open = Encrypted::open(&gate);
+    assert_eq!(half_open.status(1, "/"), 200);
+    let whole = get(3, "/");
+    half_open.send(&whole[..whole.len() - 1]).unwrap();
+    assert_eq!(half_open.end(), Some(NO_ERROR));
+    gate.wait_for_metric(&cut("request_head"), 3.0);
     gate.wait_for_metric("wxgate_requests_in_flight", 0.0);
 }
 

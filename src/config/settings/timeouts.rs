@@ -16,7 +16,7 @@ pub struct Timeouts {
     pub request_head: Duration,
     /// Between requests on a connection that is kept. Default 75s.
     pub idle: Duration,
-    /// Between two pieces of a request body. Default 60s.
+    /// Between two pieces of a request body, until there is a response. Default 60s.
     pub request_body: Duration,
     /// In which a client takes nothing of a response. Default 60s.
     pub response: Duration,

@@ -87,9 +87,10 @@ impl Frames {
         self.has_begun
     }
 
-    /// True while a header block has begun and not ended.
-    pub(super) fn is_in_block(&self) -> bool {
-        self.is_in_block
+    /// True while a header block has begun and not ended, be it in the middle of its last frame.
+    pub(super) fn is_in_head(&self) -> bool {
+        let is_head = |frame: Seen| matches!(frame.kind, HEADERS | CONTINUATION);
+        self.is_in_block || self.frame.is_some_and(is_head)
     }
 
     /// Takes bytes off `bytes` up to the next thing worth seeing; `None` when all have passed.

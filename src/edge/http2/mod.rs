@@ -1,6 +1,6 @@
 //! HTTP/2: hyper and h2, and around them the limits that these do not have.
 //!
-//! h2 keeps the protocol: states, flow control, sizes of frames and header lists. [`watch`] sees every frame head pass
+//! h2 keeps the protocol: states, flow control, sizes of frames and header lists. `watch` sees every frame head pass
 //! and judges what is correct and still too much.
 
 mod budget;
@@ -39,8 +39,9 @@ use watched::Watched;
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same over all streams of a connection. Large, because h2 takes it as its budget for small frames.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Response bytes held for one stream.
-const SEND_BUFFER: usize = 64 * 1024;
+/// Response bytes held for one stream, beyond which no further piece from the upstream is taken. A piece has up to 64 KiB,
+/// so one is always on its way while the next is fetched.
+const SEND_BUFFER: usize = 16 * 1024;
 /// How often a silent client is asked for a sign of life, and how long it has to give one.
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
 /// Streams that h2 resets for the client's errors before it gives a connection up, however long it lives.

@@ -134,6 +134,11 @@ impl Watch {
             }
             self.is_first = false;
         }
+        if !self.inbound.is_in_head() {
+            self.block_since = None;
+        } else if self.block_since.is_none() {
+            self.block_since = Some(Instant::now());
+        }
         true
     }
 
@@ -149,8 +154,14 @@ impl Watch {
                     return self.spend();
                 }
             }
-            (HEADERS | CONTINUATION, _) => {
-                self.block_passed(seen);
+            (CONTINUATION, _) => {}
+            (HEADERS, _) => {
+                // Another block has ended before.
+                self.block_since = None;
+                if self.streams.requested(seen.stream, Instant::now()) {
+                    self.earn(PER_REQUEST);
+                    self.is_turn_over = true;
+                }
                 return self.in_order(seen);
             }
             (RST_STREAM, _) => {
@@ -172,25 +183,13 @@ impl Watch {
     /// RFC 9113 section 5.1, half-closed (remote): h2 gives such a connection up with another code.
     fn in_order(&mut self, seen: Seen) -> Result<(), Cut> {
         let is_last = seen.flags & END_STREAM != 0;
-        if seen.kind == CONTINUATION || self.streams.came(seen.stream, is_last) {
+        if self.streams.came(seen.stream, is_last) {
             return Ok(());
         }
         Err(Cut {
             reason: CutLabel::Protocol,
             code: code::STREAM_CLOSED,
         })
-    }
-
-    fn block_passed(&mut self, seen: Seen) {
-        if seen.kind == HEADERS && self.streams.requested(seen.stream, Instant::now()) {
-            self.earn(PER_REQUEST);
-            self.is_turn_over = true;
-        }
-        if !self.inbound.is_in_block() {
-            self.block_since = None;
-        } else if self.block_since.is_none() {
-            self.block_since = Some(Instant::now());
-        }
     }
 
     /// A frame that carries nothing.
@@ -263,7 +262,7 @@ impl Watch {
     pub(super) fn deadline(&self, is_finishing: bool) -> Option<Instant> {
         let options = &self.options;
         let idle = if is_finishing { LINGER } else { options.idle };
-        let idle = match self.streams.idle_since() {
+        let idle = match self.idle_since() {
             Some(_) if self.streams.highest() == 0 => Some(self.began + options.request_head),
             since => since.map(|since| since + idle),
         };
@@ -290,19 +289,28 @@ impl Watch {
         if self.cut.is_some() {
             return Some(Due::Cut);
         }
+        let mut is_new = false;
         while let Some(id) = self.streams.stalled(options.response, now) {
             self.streams.ended(id, now);
             self.stalled.push(id);
             self.stalled_since.get_or_insert(now);
+            is_new = true;
         }
-        if !self.stalled.is_empty() {
+        if is_new {
             return Some(Due::Reset);
         }
-        let idle = self.streams.idle_since();
+        let idle = self.idle_since();
         match is_finishing {
             true => is_over(idle, LINGER).then_some(Due::End),
             false => is_over(idle, options.idle).then_some(Due::Finish),
         }
+    }
+
+    /// To h2 a stream is open until it has been told otherwise.
+    fn idle_since(&self) -> Option<Instant> {
+        self.streams
+            .idle_since()
+            .filter(|_| self.stalled.is_empty())
     }
 
     /// A stalled stream that h2 can be told of now.
@@ -327,5 +335,72 @@ fn blame(code: u32) -> Option<ResetLabel> {
         code::REFUSED_STREAM => Some(ResetLabel::Refused),
         code::ENHANCE_YOUR_CALM => Some(ResetLabel::Excess),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::http2::frames::PING;
+
+    fn options(idle: u64, response: u64) -> Http2Options {
+        Http2Options {
+            streams: 8,
+            header_list: 4096,
+            resets: 4,
+            control_frames: 4,
+            request_head: Duration::from_secs(10),
+            idle: Duration::from_secs(idle),
+            response: Duration::from_secs(response),
+        }
+    }
+
+    fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(payload.len()).unwrap();
+        [&[0, 0, length, kind, flags, 0, 0, 0, stream][..], payload].concat()
+    }
+
+    /// After the preface, SETTINGS and one request.
+    fn begun(options: Http2Options, first_window: u8) -> Watch {
+        let mut watch = Watch::new(options, Instant::now());
+        watch.received(&[b' '; PREFACE]);
+        watch.received(&frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, first_window]));
+        assert!(watch.received(&frame(HEADERS, 5, 1, b"")));
+        watch
+    }
+
+    /// Whatever is due is done once: the clock must never find something that is due and stays so.
+    #[test]
+    fn what_is_due_does_not_stay_due() {
+        for (idle, response) in [(5, 60), (60, 5), (5, 5)] {
+            let metrics = Metrics::new().unwrap();
+            let mut watch = begun(options(idle, response), 0);
+            watch.sent(&frame(HEADERS, 4, 1, b""), &metrics);
+            // In the middle of a frame h2 cannot be told.
+            watch.received(&frame(PING, 0, 0, &[0; 8])[..4]);
+            let mut dues = Vec::new();
+            while watch.cut().is_none() {
+                let deadline = watch.deadline(false).unwrap();
+                dues.extend(watch.expire(false, deadline));
+                let is_later = watch.deadline(false).is_some_and(|next| next > deadline);
+                assert!(is_later || watch.cut().is_some(), "{dues:?}");
+            }
+            assert_eq!(dues, [Due::Reset, Due::Cut]);
+        }
+    }
+
+    #[test]
+    fn traffic_allows_what_would_be_a_flood_without_it() {
+        let metrics = Metrics::new().unwrap();
+        let update = frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]);
+        let mut watch = begun(options(60, 60), 255);
+        for _ in 0..1000 {
+            watch.sent(&frame(DATA, 0, 1, b"x"), &metrics);
+            assert!(watch.received(&update.repeat(2)));
+        }
+        // What a thousand frames left over, what the request allows, and what everybody may beside the first SETTINGS.
+        assert!(watch.received(&update.repeat(1000 + 4 + 3)));
+        assert!(!watch.received(&update));
+        assert_eq!(watch.cut().unwrap().reason, CutLabel::ControlFrames);
     }
 }
