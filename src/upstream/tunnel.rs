@@ -105,7 +105,7 @@ async fn relay(
     };
     match stopped {
         Stopped::Finished => {}
-        Stopped::Broken => pass_on_break(client, upstream, &progress),
+        Stopped::Broken => pass_on_break(client, upstream, &progress).await,
         Stopped::Silent | Stopped::Draining => say_goodbye(&mut client, &mut upstream).await,
     }
     (ended, progress.broken())
@@ -131,10 +131,15 @@ async fn fall_silent(progress: &Progress<'_>, silence: Duration) {
     }
 }
 
-/// What is not reset here ends by being dropped.
-fn pass_on_break(client: Side<'_>, upstream: Side<'_>, progress: &Progress<'_>) {
+/// What is not reset here ends by being dropped. What came before the break goes out before it.
+async fn pass_on_break(mut client: Side<'_>, upstream: Side<'_>, progress: &Progress<'_>) {
     match progress.broken() {
-        Some(AbortLabel::Upstream) => client.reset(),
+        Some(AbortLabel::Upstream) => {
+            let _ = tokio::time::timeout(GOODBYE, client.io().flush()).await;
+            // A stream is sent from a task of its own, by that of its connection: they have their turns before the reset.
+            tokio::task::yield_now().await;
+            client.reset();
+        }
         Some(AbortLabel::Client) => upstream.reset(),
         None => {}
     }
