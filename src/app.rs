@@ -134,7 +134,8 @@ impl App {
                 live,
                 &observer.metrics,
             ))),
-            upstream: Connector::new(boot.upstream).map_err(StartError::Tls)?,
+            upstream: Connector::new(boot.upstream, Arc::clone(&observer))
+                .map_err(StartError::Tls)?,
             observer,
             drain: Drain::default(),
         };

@@ -170,21 +170,25 @@ impl Worker {
         listener: ListenerLabel,
         mut stream: TcpStream,
         peer: SocketAddr,
-        mut slot: Slot,
+        slot: Slot,
     ) {
-        let _open = Open::count(&self.shared.observer, listener);
+        let mut place = Place {
+            slot,
+            _open: Open::count(&self.shared.observer, listener),
+        };
         // Responses go out when they are ready; a socket that cannot say so still works.
         let _ = stream.set_nodelay(true);
         let deadline = Instant::now() + self.shared.handshakes.timeout;
         let admission = &self.shared.admission;
         // Boxed, as the handshake below: what it needs is given back when it is over.
         let identity =
-            Box::pin(admission.identify(&mut stream, (listener, peer), &mut slot, deadline));
+            Box::pin(admission.identify(&mut stream, (listener, peer), &mut place.slot, deadline));
         let Some(address) = identity.await else {
             return;
         };
         let mut client = Client::new(address, listener);
-        client.is_overloaded = slot.is_over();
+        client.is_overloaded = place.slot.is_over();
+        client.place = Some(Arc::new(place));
         if client.is_overloaded {
             let served = Box::pin(self.serve_client(stream, client, deadline));
             let _ = timeout(OVERLOADED_LIFE, served).await;
@@ -212,20 +216,30 @@ impl Worker {
     }
 }
 
-/// Counts a connection as open until it is dropped, also by a panic.
-struct Open<'a> {
-    observer: &'a Observer,
+/// What a connection has until its socket is closed, also by a panic.
+struct Place {
+    /// Goes before the gauge moves: who sees this connection gone finds its place free.
+    slot: Slot,
+    _open: Open,
+}
+
+/// Counts a connection as open until it is dropped.
+struct Open {
+    observer: Arc<Observer>,
     listener: ListenerLabel,
 }
 
-impl<'a> Open<'a> {
-    fn count(observer: &'a Observer, listener: ListenerLabel) -> Self {
+impl Open {
+    fn count(observer: &Arc<Observer>, listener: ListenerLabel) -> Self {
         observer.metrics.connection.opened(listener);
-        Self { observer, listener }
+        Self {
+            observer: Arc::clone(observer),
+            listener,
+        }
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
         self.observer.metrics.connection.closed(self.listener);
     }

@@ -1,7 +1,9 @@
 //! Who is connected: what the edge knows of a connection and every request on it needs.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::HeaderValue;
 
@@ -20,6 +22,8 @@ pub struct Client {
     pub certificate: Option<Rc<ClientCertificate>>,
     /// True beyond the caps on connections: it gets one answer, and none from the upstream.
     pub is_overloaded: bool,
+    /// Its place among all connections, given back when the last one drops it. Whoever keeps the socket keeps this too.
+    pub place: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// A client's certificate, verified, as the upstream is told of it.
@@ -42,6 +46,7 @@ impl Client {
             tls: None,
             certificate: None,
             is_overloaded: false,
+            place: None,
         }
     }
 

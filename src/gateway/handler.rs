@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::{Request, Response, Version};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 
 use super::answer::{self, Question};
@@ -191,5 +192,10 @@ fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
         breach::account(*breach, &mut pending.exchange);
         pending.close();
     }
-    pending.own(respond::status(error.status()))
+    let mut own = respond::status(error.status());
+    if error.is_overload() {
+        own.headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    pending.own(own)
 }

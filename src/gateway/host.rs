@@ -15,7 +15,8 @@ pub enum Host {
 }
 
 impl Host {
-    /// The authority of the target or the `Host` field; where both are there they must agree.
+    /// The authority of the target or the `Host` field; where both are there they must agree. HTTP/1.1 must have the
+    /// field in any case (RFC 9112 section 3.2.2).
     #[must_use]
     pub fn of<B>(request: &Request<B>) -> Self {
         let mut fields = request.headers().get_all(HOST).iter();
@@ -28,6 +29,7 @@ impl Host {
             (None, None) if request.version() == Version::HTTP_10 => return Self::Absent,
             (None, None) => return Self::Malformed,
             (None, Some(field)) => field.clone(),
+            (Some(_), None) if request.version() == Version::HTTP_11 => return Self::Malformed,
             (Some(authority), field) => {
                 if field.is_some_and(|field| {
                     !field.as_bytes().eq_ignore_ascii_case(authority.as_bytes())
@@ -141,6 +143,11 @@ mod tests {
         assert_eq!(
             request(&["b"], "http://a/", Version::HTTP_2),
             Host::Malformed
+        );
+        assert_eq!(request(&[], "http://a/", Version::HTTP_11), Host::Malformed);
+        assert_eq!(
+            request(&[], "http://a/", Version::HTTP_10).name(),
+            Some("a")
         );
         assert_eq!(request(&["A:1"], "/", Version::HTTP_11).name(), Some("A"));
         assert_eq!(

@@ -309,6 +309,10 @@ label! {
         Refused = "refused",
         /// Any other failure to connect.
         Unreachable = "unreachable",
+        /// As many requests wait for a connection as may.
+        QueueFull = "queue_full",
+        /// No connection became free in `upstream.queue_timeout`.
+        QueueTimeout = "queue_timeout",
         /// No connection in `upstream.connect_timeout`.
         ConnectTimeout = "connect_timeout",
         /// No TLS, such as for a certificate that cannot be believed.

@@ -68,7 +68,10 @@ fn in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 /// Races the addresses. Whoever is still being tried when one has answered is given up.
-async fn first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+///
+/// # Errors
+/// Why the last one failed, or that there is none.
+pub async fn first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut left = addresses.into_iter();
     let mut attempts = JoinSet::new();
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);

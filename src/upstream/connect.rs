@@ -1,5 +1,10 @@
 //! A new connection to the upstream: by TCP or by a unix socket, over TLS where the URL says so.
 
+use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -9,9 +14,11 @@ use tokio::task::AbortHandle;
 use super::address;
 use super::error::ForwardError;
 use super::multiplexed::{self, Multiplexed};
+use super::queue::Queue;
 use super::request_body::RequestBody;
 use super::tls::{self, Tls};
 use crate::config::{self, Target};
+use crate::observe::exchange::Observer;
 
 /// Largest read and write buffer towards the upstream.
 const BUFFER: usize = 64 * 1024;
@@ -24,6 +31,7 @@ pub struct Connector {
     /// The settings.
     pub config: config::Upstream,
     tls: Option<Tls>,
+    observer: Arc<Observer>,
 }
 
 /// An HTTP/1.1 connection whose input and output a task of this thread drives.
@@ -31,8 +39,50 @@ pub struct Connector {
 pub struct Connection {
     /// Takes one request at a time.
     pub sender: SendRequest<RequestBody>,
+    life: Life,
     /// Held for its drop alone.
     _task: EndOnDrop,
+}
+
+impl Connection {
+    /// True if it has been there for so long that it should not be used again.
+    #[must_use]
+    pub fn has_lived(&self) -> bool {
+        self.life.is_over()
+    }
+}
+
+/// How long a connection may be used; and counts it as open for as long as it is there.
+#[derive(Debug)]
+pub struct Life {
+    ends: Instant,
+    observer: Arc<Observer>,
+}
+
+impl Life {
+    /// Up to a tenth shorter than `upstream.max_lifetime`: connections that were made together do not all end together.
+    fn begin(longest: Duration, observer: &Arc<Observer>) -> Self {
+        // The standard library's own source of chance.
+        let chance = RandomState::new().hash_one(()) % 1000;
+        let shorter = longest / 10_000 * u32::try_from(chance).unwrap_or_default();
+        observer.metrics.upstream.opened();
+        Self {
+            ends: Instant::now() + (longest - shorter),
+            observer: Arc::clone(observer),
+        }
+    }
+
+    /// True if it should not be used again.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.ends
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.observer.metrics.upstream.closed();
+    }
 }
 
 /// Ends a task when it is dropped. A connection's ends with it: hyper alone would go on sending an upload that nobody
@@ -51,10 +101,14 @@ impl Connector {
     ///
     /// # Errors
     /// Those of [`Tls::new`].
-    pub fn new(config: config::Upstream) -> Result<Self, tls::Error> {
+    pub fn new(config: config::Upstream, observer: Arc<Observer>) -> Result<Self, tls::Error> {
         let tls = config.tls.as_ref();
         let tls = tls.map(|tls| Tls::new(tls, config.protocol)).transpose()?;
-        Ok(Self { config, tls })
+        Ok(Self {
+            config,
+            tls,
+            observer,
+        })
     }
 
     /// Connects within `upstream.connect_timeout`, which covers the name's resolution and TLS too.
@@ -64,26 +118,27 @@ impl Connector {
     pub async fn http1(&self) -> Result<Connection, ForwardError> {
         self.in_time(async {
             match (&self.config.target, &self.tls) {
-                (Target::Unix(path), _) => start(unix(path).await?).await,
+                (Target::Unix(path), _) => self.start(unix(path).await?).await,
                 (Target::Tcp { host, port }, None) => {
-                    start(address::connect(host, *port).await?).await
+                    self.start(address::connect(host, *port).await?).await
                 }
                 (Target::Tcp { host, port }, Some(tls)) => {
                     let tcp = address::connect(host, *port).await?;
                     // Boxed, so that what a handshake needs is given back when it is over.
-                    start(Box::pin(tls.handshake(tcp)).await?).await
+                    self.start(Box::pin(tls.handshake(tcp)).await?).await
                 }
             }
         })
         .await
     }
 
-    /// The same for HTTP/2, up to the upstream's first settings.
+    /// The same for HTTP/2, up to the upstream's first settings. `queue` hears when there is room on it.
     ///
     /// # Errors
     /// Those of [`ForwardError`] that come before a request is sent.
-    pub async fn http2(&self) -> Result<Multiplexed, ForwardError> {
+    pub async fn http2(&self, queue: &Rc<Queue>) -> Result<Multiplexed, ForwardError> {
         let ping = self.config.ping_interval;
+        let life = || Life::begin(self.config.max_lifetime, &self.observer);
         self.in_time(async {
             match (&self.config.target, &self.tls) {
                 (Target::Unix(path), _) => multiplexed::start(unix(path).await?, ping).await,
@@ -97,6 +152,7 @@ impl Connector {
             }
         })
         .await
+        .map(|start| start.multiplexed(life(), queue))
     }
 
     async fn in_time<T>(
@@ -104,32 +160,36 @@ impl Connector {
         connecting: impl Future<Output = Result<T, ForwardError>>,
     ) -> Result<T, ForwardError> {
         let limit = self.config.connect_timeout;
-        tokio::time::timeout(limit, connecting)
+        let began = Instant::now();
+        let connected = tokio::time::timeout(limit, connecting)
             .await
-            .unwrap_or_else(|_elapsed| Err(ForwardError::ConnectTimeout(limit)))
+            .unwrap_or_else(|_elapsed| Err(ForwardError::ConnectTimeout(limit)))?;
+        self.observer.metrics.upstream.connected(began.elapsed());
+        Ok(connected)
+    }
+
+    async fn start<I>(&self, io: I) -> Result<Connection, ForwardError>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(BUFFER)
+            .max_headers(FIELDS)
+            .handshake(TokioIo::new(io))
+            .await
+            .map_err(|error| ForwardError::Closed(Some(error.into())))?;
+        let task = tokio::task::spawn_local(async move {
+            // The exchange that was under way reports the error.
+            let _ = connection.with_upgrades().await;
+        });
+        Ok(Connection {
+            sender,
+            life: Life::begin(self.config.max_lifetime, &self.observer),
+            _task: EndOnDrop(task.abort_handle()),
+        })
     }
 }
 
 async fn unix(path: &std::path::Path) -> Result<UnixStream, ForwardError> {
     UnixStream::connect(path).await.map_err(address::by_kind)
-}
-
-async fn start<I>(io: I) -> Result<Connection, ForwardError>
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (sender, connection) = http1::Builder::new()
-        .max_buf_size(BUFFER)
-        .max_headers(FIELDS)
-        .handshake(TokioIo::new(io))
-        .await
-        .map_err(|error| ForwardError::Closed(Some(error.into())))?;
-    let task = tokio::task::spawn_local(async move {
-        // The exchange that was under way reports the error.
-        let _ = connection.with_upgrades().await;
-    });
-    Ok(Connection {
-        sender,
-        _task: EndOnDrop(task.abort_handle()),
-    })
 }

@@ -24,6 +24,12 @@ pub enum ForwardError {
     /// Any other failure to connect.
     #[error("the upstream cannot be reached")]
     Unreachable(#[source] io::Error),
+    /// As many connections as there may be, and as many requests that wait for one.
+    #[error("all connections to the upstream are in use, and upstream.queue is full")]
+    QueueFull,
+    /// No connection became free in time.
+    #[error("all connections to the upstream were in use for {0:?}")]
+    QueueTimeout(Duration),
     /// Not connected in time.
     #[error("no connection to the upstream within {0:?}")]
     ConnectTimeout(Duration),
@@ -78,12 +84,15 @@ pub enum ForwardError {
 }
 
 impl ForwardError {
-    /// What the client sees: 503 where the backend is not there yet or any more by name, 504 where it is too slow,
-    /// 502 for everything else it does, 501 for what cannot be done with it; 4xx for what the client itself did.
+    /// What the client sees: 503 where the backend is not there yet or any more by name, or has too much to do, 504 where
+    /// it is too slow, 502 for everything else it does, 501 for what cannot be done with it; 4xx for what the client
+    /// itself did.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Unresolvable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unresolvable(_) | Self::QueueFull | Self::QueueTimeout(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Refused(_)
             | Self::Unreachable(_)
             | Self::Tls(_)
@@ -112,6 +121,8 @@ impl ForwardError {
             Self::Unresolvable(_) => UpstreamErrorLabel::Unresolvable,
             Self::Refused(_) => UpstreamErrorLabel::Refused,
             Self::Unreachable(_) => UpstreamErrorLabel::Unreachable,
+            Self::QueueFull => UpstreamErrorLabel::QueueFull,
+            Self::QueueTimeout(_) => UpstreamErrorLabel::QueueTimeout,
             Self::ConnectTimeout(_) => UpstreamErrorLabel::ConnectTimeout,
             Self::Tls(_) | Self::NotHttp2 => UpstreamErrorLabel::Tls,
             Self::NoBeginning(_) | Self::Closed(_) => UpstreamErrorLabel::Closed,
@@ -124,6 +135,12 @@ impl ForwardError {
             Self::NoUpgrade => UpstreamErrorLabel::NoUpgrade,
             Self::Upload(_) | Self::Unsendable(_) => return None,
         })
+    }
+
+    /// True if the same request may well succeed a second later.
+    #[must_use]
+    pub fn is_overload(&self) -> bool {
+        matches!(self, Self::QueueFull | Self::QueueTimeout(_))
     }
 
     /// True if the connection turned out to be gone before a response began.

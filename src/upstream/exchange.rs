@@ -20,15 +20,47 @@ pub struct Answer {
     pub waited: Duration,
 }
 
-/// What became of a request on one connection.
+/// What became of a request on one connection, and what is left of that (`L`) if there is no response.
 #[derive(Debug)]
-pub enum Attempt {
+pub enum Attempt<L> {
     /// There is a response.
     Answered(Box<Answer>),
     /// Nothing was sent, or the upstream says that it did nothing with it: the same request may go out again.
-    Unsent(Box<Request<RequestBody>>),
+    Unsent(Box<Request<RequestBody>>, L),
     /// There is none, and nobody knows how far the request got.
-    Failed(ForwardError),
+    Failed(ForwardError, L),
+}
+
+/// What follows from an attempt.
+#[derive(Debug)]
+pub enum Next<L> {
+    /// Nothing more is tried.
+    Done(Result<Answer, ForwardError>),
+    /// The request goes out once more.
+    Again(Request<RequestBody>, L),
+}
+
+impl<L> Attempt<L> {
+    /// `copy` is of a request that may reach the upstream twice, on a connection that may have died unseen.
+    pub fn next(self, copy: Option<Request<RequestBody>>) -> Next<L> {
+        match (self, copy) {
+            (Self::Answered(answer), _) => Next::Done(Ok(*answer)),
+            (Self::Unsent(request, left), _) => Next::Again(*request, left),
+            (Self::Failed(error, left), Some(copy)) if error.is_dead_connection() => {
+                Next::Again(copy, left)
+            }
+            (Self::Failed(error, _), _) => Next::Done(Err(error)),
+        }
+    }
+
+    /// Of the last attempt.
+    pub fn end(self) -> Result<Answer, ForwardError> {
+        match self {
+            Self::Answered(answer) => Ok(*answer),
+            Self::Unsent(..) => Err(ForwardError::Closed(None)),
+            Self::Failed(error, _) => Err(error),
+        }
+    }
 }
 
 /// True if a request may reach the upstream twice without harm: no body, and an idempotent method (RFC 9110 section

@@ -10,7 +10,7 @@ use super::exchange::{Answer, Attempt};
 use super::lease::Lease;
 use super::patience::answered_in;
 use super::payload::Payload;
-use super::pool::Exclusive;
+use super::pool::{Exclusive, Slot};
 use super::request_body::RequestBody;
 use super::tls;
 use super::upload::Upload;
@@ -21,7 +21,7 @@ pub async fn attempt(
     mut connection: Exclusive,
     request: Request<RequestBody>,
     limit: Duration,
-) -> Attempt {
+) -> Attempt<Slot> {
     let began = Instant::now();
     let upload = request.body().upload();
     let sending = connection.send(request);
@@ -31,17 +31,21 @@ pub async fn attempt(
             lease: Lease::Exclusive(connection),
             waited: began.elapsed(),
         })),
-        Some(Err(failed)) => failure(failed, upload.as_deref()),
-        None => Attempt::Failed(ForwardError::ResponseTimeout(limit)),
+        Some(Err(failed)) => failure(failed, upload.as_deref(), connection.end()),
+        None => Attempt::Failed(ForwardError::ResponseTimeout(limit), connection.end()),
     }
 }
 
-fn failure(mut failed: TrySendError<Request<RequestBody>>, upload: Option<&Upload>) -> Attempt {
+fn failure(
+    mut failed: TrySendError<Request<RequestBody>>,
+    upload: Option<&Upload>,
+    slot: Slot,
+) -> Attempt<Slot> {
     if let Some(request) = failed.take_message() {
-        return Attempt::Unsent(Box::new(request));
+        return Attempt::Unsent(Box::new(request), slot);
     }
     let error = failed.into_error();
-    Attempt::Failed(if let Some(breach) = upload.and_then(Upload::breach) {
+    let error = if let Some(breach) = upload.and_then(Upload::breach) {
         ForwardError::Upload(breach)
     } else if tls::is_behind(&error) {
         ForwardError::Tls(error.into())
@@ -49,5 +53,6 @@ fn failure(mut failed: TrySendError<Request<RequestBody>>, upload: Option<&Uploa
         ForwardError::Malformed(error.into())
     } else {
         ForwardError::Closed(Some(error.into()))
-    })
+    };
+    Attempt::Failed(error, slot)
 }

@@ -43,12 +43,12 @@ pub async fn attempt(
     request: Request<RequestBody>,
     scheme: Scheme,
     limit: Duration,
-) -> Attempt {
+) -> Attempt<()> {
     let began = Instant::now();
     let (parts, body) = request.into_parts();
     let head = match head(parts.clone(), scheme) {
         Ok(head) => head,
-        Err(error) => return Attempt::Failed(error),
+        Err(error) => return Attempt::Failed(error, ()),
     };
     let upload = body.upload();
     if let Some(upload) = &upload {
@@ -58,9 +58,9 @@ pub async fn attempt(
     let (response, stream) = match place.sender().send_request(head, is_absent) {
         Ok(sent) => sent,
         Err(error) if error.is_go_away() || error.is_io() || error.is_reset() => {
-            return Attempt::Unsent(Box::new(Request::from_parts(parts, body)));
+            return Attempt::Unsent(Box::new(Request::from_parts(parts, body)), ());
         }
-        Err(error) => return Attempt::Failed(ForwardError::Unsendable(error.into())),
+        Err(error) => return Attempt::Failed(ForwardError::Unsendable(error.into()), ()),
     };
     let pump = (!is_absent).then(|| UploadPump::start(body, stream));
     let stream = Stream {
@@ -78,11 +78,11 @@ pub async fn attempt(
             drop(stream);
             if is_unprocessed(&error) && !has_begun {
                 let body = RequestBody::streaming(upload);
-                return Attempt::Unsent(Box::new(Request::from_parts(parts, body)));
+                return Attempt::Unsent(Box::new(Request::from_parts(parts, body)), ());
             }
-            Attempt::Failed(failure(error, upload.as_deref()))
+            Attempt::Failed(failure(error, upload.as_deref()), ())
         }
-        None => Attempt::Failed(ForwardError::ResponseTimeout(limit)),
+        None => Attempt::Failed(ForwardError::ResponseTimeout(limit), ()),
     }
 }
 

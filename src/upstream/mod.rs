@@ -17,6 +17,7 @@ pub mod patience;
 pub mod pause;
 pub mod payload;
 pub mod pool;
+pub mod queue;
 pub mod request_body;
 pub mod response_body;
 mod side;
@@ -29,7 +30,7 @@ pub mod websocket;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::header::UPGRADE;
 use http::uri::Scheme;
@@ -39,8 +40,7 @@ use crate::config::Protocol;
 use crate::observe::exchange::Observer;
 use connect::Connector;
 use error::ForwardError;
-use exchange::{Answer, Attempt, copy_of, is_repeatable};
-use multiplexed::Place;
+use exchange::{Answer, Next, copy_of, is_repeatable};
 use pool::{Exclusive, Pool};
 use request_body::RequestBody;
 use streams::Streams;
@@ -61,20 +61,13 @@ enum Connections {
     Http2(Rc<Streams>, Scheme),
 }
 
-/// What one attempt has of them.
-#[derive(Debug)]
-enum Seat {
-    Http1(Exclusive),
-    Http2(Place, Scheme),
-}
-
 impl Upstream {
     /// No connection yet. Must be called on a runtime that runs local tasks.
     #[must_use]
     pub fn new(connector: Connector, observer: Arc<Observer>) -> Self {
         let config = &connector.config;
         let connections = match config.protocol {
-            Protocol::Http1 => Connections::Http1(Pool::new(config.idle_timeout, config.max_idle)),
+            Protocol::Http1 => Connections::Http1(Pool::new(config, Arc::clone(&observer))),
             Protocol::Http2 => {
                 let streams = Streams::new(connector.clone(), Arc::clone(&observer));
                 let is_tls = config.tls.is_some();
@@ -101,33 +94,69 @@ impl Upstream {
     /// # Errors
     /// Every way in which there is no response head.
     pub async fn forward(&self, request: Request<RequestBody>) -> Result<Answer, ForwardError> {
-        if matches!(self.connections, Connections::Http2(..))
-            && request.headers().contains_key(UPGRADE)
-        {
+        let answered = match &self.connections {
+            Connections::Http1(pool) => self.over_http1(pool, request).await,
+            Connections::Http2(streams, scheme) => self.over_http2(streams, scheme, request).await,
+        };
+        if let Ok(answer) = &answered {
+            self.observer.metrics.upstream.answered(answer.waited);
+        }
+        answered
+    }
+
+    async fn over_http1(
+        &self,
+        pool: &Rc<Pool>,
+        mut request: Request<RequestBody>,
+    ) -> Result<Answer, ForwardError> {
+        let limit = self.connector.config.response_timeout;
+        let mut slot = pool.slot().await?;
+        if let Some(kept) = pool.kept().await {
+            let copy = self.reuse(&request);
+            let attempt = http1::attempt(Exclusive::new(kept, slot), request, limit).await;
+            (request, slot) = match attempt.next(copy) {
+                Next::Done(result) => return result,
+                Next::Again(request, slot) => (request, slot),
+            };
+            self.observer.metrics.upstream.retried();
+        }
+        let made = self.connector.http1().await?;
+        let attempt = http1::attempt(Exclusive::new(made, slot), request, limit);
+        attempt.await.end()
+    }
+
+    async fn over_http2(
+        &self,
+        streams: &Streams,
+        scheme: &Scheme,
+        request: Request<RequestBody>,
+    ) -> Result<Answer, ForwardError> {
+        if request.headers().contains_key(UPGRADE) {
             return Err(ForwardError::NoUpgrade);
         }
-        let metrics = &self.observer.metrics.upstream;
-        let (seat, is_kept) = self.seat().await?;
-        let mut copy = None;
-        if is_kept {
-            metrics.reused();
-            copy = is_repeatable(&request).then(|| copy_of(&request));
-        }
-        let again = match self.attempt(seat, request).await {
-            Attempt::Answered(answer) => return Ok(*answer),
-            Attempt::Unsent(request) => *request,
-            Attempt::Failed(error) => match copy {
-                Some(copy) if error.is_dead_connection() => copy,
-                _ => return Err(error),
-            },
+        let limit = self.connector.config.response_timeout;
+        let place = streams.place().await?;
+        let copy = if place.is_first() {
+            None
+        } else {
+            self.reuse(&request)
         };
-        metrics.retried();
-        let seat = self.new_seat().await?;
-        match self.attempt(seat, again).await {
-            Attempt::Answered(answer) => Ok(*answer),
-            Attempt::Unsent(_) => Err(ForwardError::Closed(None)),
-            Attempt::Failed(error) => Err(error),
-        }
+        let attempt = http2::attempt(place, request, scheme.clone(), limit).await;
+        let again = match attempt.next(copy) {
+            Next::Done(result) => return result,
+            Next::Again(request, ()) => request,
+        };
+        self.observer.metrics.upstream.retried();
+        // A connection that failed is no longer among those that have places.
+        let place = streams.place().await?;
+        let attempt = http2::attempt(place, again, scheme.clone(), limit);
+        attempt.await.end()
+    }
+
+    /// Of a request that goes over a connection that others have used.
+    fn reuse(&self, request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+        self.observer.metrics.upstream.reused();
+        is_repeatable(request).then(|| copy_of(request))
     }
 
     /// `host:port` as a `Host` field; for requests that name no host.
@@ -140,47 +169,5 @@ impl Upstream {
     #[must_use]
     pub fn body_timeout(&self) -> Duration {
         self.connector.config.body_timeout
-    }
-
-    /// On whatever connection there is, and whether others have used it before.
-    async fn seat(&self) -> Result<(Seat, bool), ForwardError> {
-        match &self.connections {
-            Connections::Http1(pool) => match pool.take() {
-                Some(kept) => Ok((Seat::Http1(kept), true)),
-                None => Ok((self.new_seat().await?, false)),
-            },
-            Connections::Http2(streams, scheme) => {
-                let place = streams.place().await?;
-                let is_kept = !place.is_first();
-                Ok((Seat::Http2(place, scheme.clone()), is_kept))
-            }
-        }
-    }
-
-    /// For a second attempt. Over HTTP/2 a connection that failed is no longer among those that have places.
-    async fn new_seat(&self) -> Result<Seat, ForwardError> {
-        match &self.connections {
-            Connections::Http1(pool) => {
-                let began = Instant::now();
-                let connection = self.connector.http1().await?;
-                self.observer.metrics.upstream.connected(began.elapsed());
-                Ok(Seat::Http1(pool.exclusive(connection)))
-            }
-            Connections::Http2(streams, scheme) => {
-                Ok(Seat::Http2(streams.place().await?, scheme.clone()))
-            }
-        }
-    }
-
-    async fn attempt(&self, seat: Seat, request: Request<RequestBody>) -> Attempt {
-        let limit = self.connector.config.response_timeout;
-        let attempt = match seat {
-            Seat::Http1(connection) => http1::attempt(connection, request, limit).await,
-            Seat::Http2(place, scheme) => http2::attempt(place, request, scheme, limit).await,
-        };
-        if let Attempt::Answered(answer) = &attempt {
-            self.observer.metrics.upstream.answered(answer.waited);
-        }
-        attempt
     }
 }

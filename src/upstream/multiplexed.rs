@@ -16,7 +16,9 @@ use h2::{Ping, PingPong};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
+use super::connect::Life;
 use super::error::ForwardError;
+use super::queue::Queue;
 use super::tls;
 use crate::observe::chain::Chain;
 
@@ -43,10 +45,37 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// The connection. When the last owner drops it, it says goodbye and closes.
 #[derive(Debug)]
 pub struct Multiplexed {
+    started: Started,
+    life: Life,
+    queue: Rc<Queue>,
+}
+
+impl Drop for Multiplexed {
+    fn drop(&mut self) {
+        // Another one may be made in its place.
+        self.queue.freed();
+    }
+}
+
+/// A connection on which HTTP/2 has begun.
+#[derive(Debug)]
+pub struct Started {
     sender: SendRequest<Bytes>,
     facts: Rc<Facts>,
     /// Tells the task by being dropped.
     _in_use: oneshot::Sender<()>,
+}
+
+impl Started {
+    /// For as long as `life`; `queue` hears of places that become free.
+    #[must_use]
+    pub fn multiplexed(self, life: Life, queue: &Rc<Queue>) -> Multiplexed {
+        Multiplexed {
+            started: self,
+            life,
+            queue: Rc::clone(queue),
+        }
+    }
 }
 
 /// What the connection's task and its users tell each other.
@@ -76,10 +105,16 @@ impl Multiplexed {
     /// True if another exchange may begin.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        let facts = &self.facts;
+        let facts = &self.started.facts;
         facts.streams.get() < facts.allowed.get().min(STREAMS)
-            && facts.resets.get() < RESETS
+            && !self.has_lived()
             && self.is_open()
+    }
+
+    /// True if no other exchange should begin, because of its age or of what happened on it.
+    #[must_use]
+    pub fn has_lived(&self) -> bool {
+        self.life.is_over() || self.started.facts.resets.get() >= RESETS
     }
 
     /// False after the upstream has said that it takes no more, and when the connection is gone.
@@ -87,7 +122,7 @@ impl Multiplexed {
     pub fn is_open(&self) -> bool {
         let mut context = Context::from_waker(Waker::noop());
         matches!(
-            self.sender.clone().poll_ready(&mut context),
+            self.started.sender.clone().poll_ready(&mut context),
             Poll::Ready(Ok(()))
         )
     }
@@ -95,13 +130,14 @@ impl Multiplexed {
     /// How long nobody has used it; `None` while somebody does.
     #[must_use]
     pub fn idle_for(&self) -> Option<Duration> {
-        (self.facts.streams.get() == 0).then(|| self.facts.idle_since.get().elapsed())
+        let facts = &self.started.facts;
+        (facts.streams.get() == 0).then(|| facts.idle_since.get().elapsed())
     }
 
     /// Takes a place, of which there must be one.
     #[must_use]
     pub fn place(self: &Rc<Self>) -> Place {
-        let facts = &self.facts;
+        let facts = &self.started.facts;
         facts.streams.set(facts.streams.get() + 1);
         facts.begun.set(facts.begun.get() + 1);
         Place {
@@ -116,7 +152,7 @@ impl Place {
     /// For one request.
     #[must_use]
     pub fn sender(&self) -> SendRequest<Bytes> {
-        self.connection.sender.clone()
+        self.connection.started.sender.clone()
     }
 
     /// Both sides have said all they had to.
@@ -133,12 +169,13 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let facts = &self.connection.facts;
+        let facts = &self.connection.started.facts;
         facts.streams.set(facts.streams.get().saturating_sub(1));
         facts.idle_since.set(Instant::now());
         if !self.has_ended {
             facts.resets.set(facts.resets.get() + 1);
         }
+        self.connection.queue.freed();
     }
 }
 
@@ -147,7 +184,7 @@ impl Drop for Place {
 ///
 /// # Errors
 /// What came is not HTTP/2, or the connection ended.
-pub async fn start<I>(io: I, ping: Option<Duration>) -> Result<Multiplexed, ForwardError>
+pub async fn start<I>(io: I, ping: Option<Duration>) -> Result<Started, ForwardError>
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -175,7 +212,7 @@ where
     });
     let (in_use, unused) = oneshot::channel();
     tokio::task::spawn_local(drive(connection, Rc::clone(&facts), ping, unused));
-    Ok(Multiplexed {
+    Ok(Started {
         sender,
         facts,
         _in_use: in_use,

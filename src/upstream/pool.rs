@@ -1,11 +1,12 @@
-//! HTTP/1.1 connections that are kept for the next request, per worker.
+//! HTTP/1.1 connections: how many there may be, and those that are kept for the next request. One pool per worker.
 //!
 //! The newest is used first, so that the rest can grow old and go. A connection comes back only when both bodies have
 //! ended; one whose exchange broke off is ended, and so is an upload that an early answer made pointless.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
@@ -13,21 +14,32 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
 use super::connect::Connection;
+use super::error::ForwardError;
+use super::queue::Queue;
 use super::request_body::RequestBody;
 use super::upload::Upload;
+use crate::config;
+use crate::observe::exchange::Observer;
 
 /// How often connections that have been idle too long are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// Longest wait for a connection whose response has ended to take the next request. As a rule it takes one turn of its
+/// task; an upstream that has answered without reading the whole request may never let it.
+const READY: Duration = Duration::from_secs(1);
+
 /// What a connection says to a request; one that it did not take comes back in the error.
 pub type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
-/// Idle connections, oldest first.
+/// A worker's connections: those in use are counted, those that are not are kept, oldest first.
 #[derive(Debug)]
 pub struct Pool {
     idle: RefCell<VecDeque<Idle>>,
+    in_use: Cell<usize>,
+    queue: Queue,
     idle_timeout: Duration,
     max_idle: usize,
+    max_connections: usize,
 }
 
 #[derive(Debug)]
@@ -36,44 +48,89 @@ struct Idle {
     since: Instant,
 }
 
+/// The right to one connection. Dropped, it goes to whoever waits for one.
+#[derive(Debug)]
+pub struct Slot {
+    pool: Rc<Pool>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let in_use = self.pool.in_use.get();
+        self.pool.in_use.set(in_use.saturating_sub(1));
+        self.pool.queue.freed();
+    }
+}
+
 impl Pool {
-    /// An empty pool of at most `max_idle` connections, and the task that ends what has been idle for `idle_timeout`.
+    /// An empty pool, and the task that ends what has been idle for too long.
     #[must_use]
-    pub fn new(idle_timeout: Duration, max_idle: usize) -> Rc<Self> {
+    pub fn new(config: &config::Upstream, observer: Arc<Observer>) -> Rc<Self> {
         let pool = Rc::new(Self {
             idle: RefCell::default(),
-            idle_timeout,
-            max_idle,
+            in_use: Cell::new(0),
+            queue: Queue::new(config.queue, config.queue_timeout, observer),
+            idle_timeout: config.idle_timeout,
+            max_idle: config.max_idle,
+            max_connections: config.max_connections,
         });
         tokio::task::spawn_local(sweep(Rc::downgrade(&pool)));
         pool
     }
 
-    /// The connection that was used last, if one is alive.
+    /// Waits for its turn if there are as many connections in use as there may be.
     ///
-    /// One that is not ready yet has a task that did not run since the response ended: it is left for later.
-    #[must_use]
-    pub fn take(self: &Rc<Self>) -> Option<Exclusive> {
-        let mut idle = self.idle.borrow_mut();
-        let newest = idle.iter().rposition(|idle| {
-            idle.connection.sender.is_ready() && idle.since.elapsed() < self.idle_timeout
-        })?;
-        let idle = idle.remove(newest)?;
-        Some(self.exclusive(idle.connection))
+    /// # Errors
+    /// Those of [`Queue::take`].
+    pub async fn slot(self: &Rc<Self>) -> Result<Slot, ForwardError> {
+        self.queue.take(|| self.free_slot()).await
     }
 
-    /// A new connection, to be kept when its exchange is over.
-    #[must_use]
-    pub fn exclusive(self: &Rc<Self>, connection: Connection) -> Exclusive {
-        Exclusive {
-            pool: Rc::clone(self),
-            connection,
-            upload: None,
+    fn free_slot(self: &Rc<Self>) -> Option<Slot> {
+        let in_use = self.in_use.get();
+        (in_use < self.max_connections).then(|| {
+            self.in_use.set(in_use + 1);
+            Slot {
+                pool: Rc::clone(self),
+            }
+        })
+    }
+
+    /// The connection that was used last, if one is alive.
+    ///
+    /// One that is not ready yet has a task that did not run since the response ended: it is left for later, unless
+    /// there is no room for another.
+    pub async fn kept(&self) -> Option<Connection> {
+        if let Some(ready) = self.newest(|connection| connection.sender.is_ready()) {
+            return Some(ready);
         }
+        while self.in_use.get() + self.idle.borrow().len() > self.max_connections {
+            let mut last = self.newest(|_| true)?;
+            if let Ok(Ok(())) = tokio::time::timeout(READY, last.sender.ready()).await {
+                return Some(last);
+            }
+        }
+        None
+    }
+
+    /// Those that are too old end on the way.
+    fn newest(&self, is_wanted: impl Fn(&Connection) -> bool) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(newest) = idle.iter().rposition(|idle| is_wanted(&idle.connection)) {
+            let newest = idle.remove(newest)?;
+            if !self.is_old(&newest) {
+                return Some(newest.connection);
+            }
+        }
+        None
+    }
+
+    fn is_old(&self, idle: &Idle) -> bool {
+        idle.since.elapsed() >= self.idle_timeout || idle.connection.has_lived()
     }
 
     fn keep(&self, connection: Connection) {
-        if self.idle_timeout.is_zero() || self.max_idle == 0 {
+        if self.idle_timeout.is_zero() || self.max_idle == 0 || connection.has_lived() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -87,9 +144,9 @@ impl Pool {
     }
 
     fn drop_old(&self) {
-        self.idle.borrow_mut().retain(|idle| {
-            !idle.connection.sender.is_closed() && idle.since.elapsed() < self.idle_timeout
-        });
+        self.idle
+            .borrow_mut()
+            .retain(|idle| !idle.connection.sender.is_closed() && !self.is_old(idle));
     }
 }
 
@@ -106,12 +163,23 @@ async fn sweep(pool: Weak<Pool>) {
 /// A connection in use by one exchange. Dropped without [`Exclusive::give_back`], it ends.
 #[derive(Debug)]
 pub struct Exclusive {
-    pool: Rc<Pool>,
     connection: Connection,
     upload: Option<Rc<Upload>>,
+    /// Dropped last, so that the next connection is not made before this one has ended.
+    slot: Slot,
 }
 
 impl Exclusive {
+    /// A connection for an exchange that may have one.
+    #[must_use]
+    pub fn new(connection: Connection, slot: Slot) -> Self {
+        Self {
+            connection,
+            upload: None,
+            slot,
+        }
+    }
+
     /// Hands a request to the connection. The end of its body decides whether the connection can be used again.
     pub fn send(&mut self, request: Request<RequestBody>) -> impl Future<Output = Sent> + use<> {
         self.upload = request.body().upload();
@@ -121,7 +189,13 @@ impl Exclusive {
     /// The response has ended: the connection is kept if the request has too.
     pub fn give_back(self) {
         if self.upload.is_none_or(|upload| upload.has_finished()) {
-            self.pool.keep(self.connection);
+            self.slot.pool.keep(self.connection);
         }
+    }
+
+    /// The connection ends, and another one may be made in its place.
+    #[must_use]
+    pub fn end(self) -> Slot {
+        self.slot
     }
 }

@@ -65,13 +65,14 @@ impl Tunnels {
         tokio::task::spawn_local(async move {
             let both = async { tokio::try_join!(wish.client, upstream) };
             let handed_over = tokio::time::timeout(HANDOVER, both).await;
-            drop(lease);
             if let Ok(Ok((client, upstream))) = handed_over {
                 tunnel.opened();
                 let (ended, broken) =
                     relay((client, wish.cut), upstream, silence, &drain, &tunnel).await;
                 tunnel.ended(ended, broken);
             }
+            // Until here it counts as a connection to the upstream.
+            drop(lease);
             drop(tunnel);
             drop(token);
         });

@@ -208,6 +208,7 @@ const FILES: &[&str] = &[
     "upstream/patience.rs",
     "upstream/pause.rs",
     "upstream/pool.rs",
+    "upstream/queue.rs",
     "upstream/request_body.rs",
     "upstream/response_body.rs",
     "upstream/side.rs",

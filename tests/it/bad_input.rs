@@ -146,7 +146,7 @@ fn table() -> Vec<(&'static str, String, u16, &'static str)> {
                 let query = query.replace(pair, &format!("{name}={broken}"));
                 table.push((path, query, 400, "malformed_parameter"));
             }
-            for oversized in [value.repeat(150), "%61".repeat(2049)] {
+            for oversized in [value.repeat(80), "%61".repeat(2049)] {
                 let query = query.replace(pair, &format!("{name}={oversized}"));
                 table.push((path, query, 400, "malformed_parameter"));
             }

@@ -228,8 +228,10 @@ fn one_address_cannot_take_what_is_for_all() {
             "[2001:db8:0:1::7]:1",
         ),
     ] {
-        let [first, second, third] = network.map(connect);
-        let (first, second, mut third) = (served(first), served(second), third);
+        let [first, second, third] = network;
+        // One after the other: whoever comes last is over.
+        let (first, second) = (served(connect(first)), served(connect(second)));
+        let mut third = connect(third);
         let answer = ask(&mut third, "/");
         assert_eq!(
             (answer.status(), answer.header("retry-after")),
@@ -367,6 +369,36 @@ fn every_connection_that_auto_allows_may_be_forwarded_at_the_same_time() {
     assert!(gate.metric("wxgate_accept_errors_total") < 0.5);
     let answer = only_answer(&gate, &verification("/a", TOKEN));
     assert_eq!(answer.body_text(), ECHOSTR);
+}
+
+#[test]
+fn a_websocket_keeps_the_place_of_its_connection() {
+    let upstream = Recorder::start(|mut connection| {
+        while let Some(head) = connection.read_head() {
+            if !head.to_lowercase().contains("upgrade: websocket") {
+                connection.send(OK.as_bytes());
+                continue;
+            }
+            // The example of RFC 6455 section 1.3.
+            connection.send(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                  Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+            );
+            let _ = std::io::copy(&mut connection.stream, &mut std::io::sink());
+            return;
+        }
+    });
+    let (gate, mut taken) = filled(&upstream, 1);
+    let request = "GET /ws HTTP/1.1\r\nHost: wx.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    taken[0].write_all(request.as_bytes()).unwrap();
+    gate.wait_for_metric("wxgate_tunnels_open", 1.0);
+    for _ in 0..20 {
+        assert_eq!(only_answer(&gate, "/page").status(), 503);
+    }
+    gate.wait_for_metric("wxgate_connections_open{listener=\"http\"}", 1.0);
+    close(&gate, taken);
+    assert_eq!(client::get(gate.http, "/page").status(), 200);
 }
 
 #[test]

@@ -14,6 +14,7 @@
     reason = "a failed expectation is how a test fails, a table may be long, and what chance chose is shown"
 )]
 
+mod addresses;
 mod allow;
 mod architecture;
 mod backends;
@@ -34,6 +35,7 @@ mod early_answer;
 mod expect;
 mod forwarding;
 mod frames;
+mod fuzz_corpus;
 mod gate;
 mod grpc;
 mod http10;
@@ -69,6 +71,8 @@ mod upstream_down;
 mod upstream_errors;
 mod upstream_http2;
 mod upstream_http2_uploads;
+mod upstream_limits;
+mod upstream_restarts;
 mod upstream_tls;
 mod verification;
 mod websocket;

@@ -51,6 +51,20 @@ pub fn client(program: &str, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// Starts a server that says `listening`, and waits until it has. It is its caller's to end.
+pub fn server(program: &str, arguments: &[&str]) -> Child {
+    let mut child = command("run")
+        .arg(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let line = first_line(child.stdout.take().unwrap());
+    assert!(line.starts_with("listening"), "{program}: {line:?}");
+    child
+}
+
 /// A running backend. It ends with this, all of its processes too.
 pub struct Backend {
     child: Child,

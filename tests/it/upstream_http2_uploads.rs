@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
 
 use crate::client::{read_answer, tcp};
 use crate::gate::{Gate, SOON};
@@ -113,6 +114,7 @@ fn a_client_that_asks_first_is_asked_at_once() {
         server.told()
     ));
     let mut stream = tcp(gate.http);
+    let since = Instant::now();
     stream
         .write_all(
             b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n",
@@ -121,6 +123,8 @@ fn a_client_that_asks_first_is_asked_at_once() {
     let mut asked = [0; 25];
     stream.read_exact(&mut asked).unwrap();
     assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    // Else it was the upstream's silence that ended the wait.
+    assert!(since.elapsed() < Duration::from_millis(950));
     stream.write_all(b"body").unwrap();
     assert_eq!(read_answer(&mut stream).body_text(), "ok");
     assert_eq!(server.told(), "end 4 undefined");

@@ -15,7 +15,7 @@ pub struct Limits {
     pub connections: Option<NonZeroU32>,
     /// Connections from one IPv4 address or one IPv6 /64; `None`: not limited. 1 to 10,000,000; default 1024.
     pub connections_per_address: Option<NonZeroU32>,
-    /// Bytes of a request's target. 64 B to 64 KiB; default 16 KiB.
+    /// Bytes of a request's target. 64 B to 64 KiB; default 8 KiB.
     pub request_target: usize,
     /// Bytes of a request head, over HTTP/2 of its header list. 1 KiB to 64 KiB; default 32 KiB.
     pub request_head: usize,

@@ -31,12 +31,22 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// How many unused connections each worker keeps; zero: none. Up to 65535; default 128.
     pub max_idle: usize,
+    /// How long a connection is used at most; a little less for some. What is under way is not cut. More than 0s, up to
+    /// 24h; default 10m.
+    pub max_lifetime: Duration,
+    /// Connections of each worker, in use or not. 1 to 65535; default 1024.
+    pub max_connections: usize,
+    /// Requests of each worker that wait for a connection when there are that many; zero: none waits. Up to 65535;
+    /// default 1024.
+    pub queue: usize,
+    /// How long they wait at most. More than 0s, up to 24h; default 5s.
+    pub queue_timeout: Duration,
     /// How often a connection of HTTP/2 with requests on it is asked for a sign of life; `None`: never. Up to 24h;
     /// default 5m.
     pub ping_interval: Option<Duration>,
 }
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 12] = [
     "url",
     "tls",
     "connect_timeout",
@@ -44,6 +54,10 @@ const KEYS: [&str; 8] = [
     "body_timeout",
     "idle_timeout",
     "max_idle",
+    "max_lifetime",
+    "max_connections",
+    "queue",
+    "queue_timeout",
     "ping_interval",
 ];
 
@@ -62,6 +76,10 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Upstream> 
     let body_timeout = upstream.read("body_timeout", LIMIT, faults, duration::limit);
     let idle_timeout = upstream.read("idle_timeout", SPAN, faults, duration::span);
     let max_idle = read_number(&upstream, "max_idle", 0, faults);
+    let max_lifetime = upstream.read("max_lifetime", LIMIT, faults, duration::limit);
+    let max_connections = read_number(&upstream, "max_connections", 1, faults);
+    let queue = read_number(&upstream, "queue", 0, faults);
+    let queue_timeout = upstream.read("queue_timeout", LIMIT, faults, duration::limit);
     let ping_interval = read_ping_interval(&upstream, faults);
     let url = url?;
     Some(Upstream {
@@ -74,6 +92,10 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Upstream> 
         body_timeout: body_timeout?,
         idle_timeout: idle_timeout?,
         max_idle: max_idle?,
+        max_lifetime: max_lifetime?,
+        max_connections: max_connections?,
+        queue: queue?,
+        queue_timeout: queue_timeout?,
         ping_interval: ping_interval?,
     })
 }

@@ -21,6 +21,9 @@ pub struct Limits {
     pub fields: usize,
 }
 
+/// Bytes that method, blanks, version and line end may take beside the target.
+const BESIDE_TARGET: usize = 64;
+
 /// What a head says of the bytes behind it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Head {
@@ -80,8 +83,7 @@ pub fn check_begun(unfinished: &[u8], limits: &Limits) -> Result<(), RefusalLabe
         return Ok(());
     }
     let line = memchr(b'\n', unfinished).unwrap_or(unfinished.len());
-    // Method, blanks and version have some room beside the target.
-    if line > limits.target + 64 {
+    if line > limits.target + BESIDE_TARGET {
         return Err(RefusalLabel::TargetTooLong);
     }
     if unfinished.len() > limits.head {
@@ -160,7 +162,8 @@ fn request_line(line: &[u8], limits: &Limits) -> Result<RequestLine, RefusalLabe
     else {
         return Err(RefusalLabel::RequestLine);
     };
-    if target.len() > limits.target {
+    // A long method counts as well, or what is refused would depend on how much of the line came at once.
+    if target.len() > limits.target || line.len() >= limits.target + BESIDE_TARGET {
         return Err(RefusalLabel::TargetTooLong);
     }
     if !is_token(method) {
@@ -444,6 +447,17 @@ mod tests {
         );
         assert_eq!(check_begun(&[b'a'; 165], &LIMITS), Err(TargetTooLong));
         assert_eq!(check_begun(&[22, 3, 1], &LIMITS), Err(RequestLine));
+    }
+
+    #[test]
+    fn a_long_method_is_refused_however_much_of_it_came_at_once() {
+        for (length, reason) in [(152, None), (153, Some(TargetTooLong))] {
+            let head = format!("{} / HTTP/1.1\r\n\r\n", "A".repeat(length));
+            assert_eq!(verdict(&head).err(), reason, "{length}");
+            let begun = |end: usize| check_begun(&head.as_bytes()[..end], &LIMITS).err();
+            let before = (0..head.len()).find_map(begun);
+            assert_eq!(before, reason, "{length}");
+        }
     }
 
     #[test]

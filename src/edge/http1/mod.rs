@@ -40,7 +40,7 @@ impl<H: Handler> Connections<H> {
     ) {
         let requests = Requests::of(&client);
         let notes = Arc::new(Notes::new());
-        let wire = Wire::new(io, self.http1, Arc::clone(&notes));
+        let wire = Wire::new(io, self.http1, Arc::clone(&notes), client.place.clone());
         let began = Cell::new(0);
         let service = service_fn(|request| {
             let before = began.replace(began.get() + 1);

@@ -6,6 +6,7 @@
 //! head that is refused the library gets a harmless one, so that the refusal is answered in turn, logged and counted
 //! like everything else; behind it nothing is read any more.
 
+use std::any::Any;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -74,12 +75,19 @@ pub struct Wire<I> {
     head_began: Option<Instant>,
     deadline: Deadline,
     linger: Linger,
+    /// A tunnel takes the socket along, and goes on long after the connection that HTTP knows of.
+    _place: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl<I> Wire<I> {
-    /// At the first head.
+    /// At the first head, with [`Client::place`](crate::gateway::client::Client::place).
     #[must_use]
-    pub fn new(io: I, rules: Rules, notes: Arc<Notes>) -> Self {
+    pub fn new(
+        io: I,
+        rules: Rules,
+        notes: Arc<Notes>,
+        place: Option<Arc<dyn Any + Send + Sync>>,
+    ) -> Self {
         Self {
             io,
             rules,
@@ -90,6 +98,7 @@ impl<I> Wire<I> {
             head_began: None,
             deadline: Deadline::default(),
             linger: Linger::default(),
+            _place: place,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, IntCounter};
+use prometheus::{Histogram, IntCounter, IntGauge};
 
 use super::family::{Counters, Families};
 use super::request;
@@ -18,6 +18,8 @@ pub struct UpstreamMetrics {
     first_byte_seconds: Histogram,
     reused: IntCounter,
     retries: IntCounter,
+    open: IntGauge,
+    waiting: IntGauge,
 }
 
 impl UpstreamMetrics {
@@ -46,6 +48,14 @@ impl UpstreamMetrics {
                 "wxgate_upstream_retries_total",
                 "Requests sent again because a kept connection had died.",
             )?,
+            open: families.gauge(
+                "wxgate_upstream_connections_open",
+                "Connections to the upstream, in use or kept, those of tunnels included.",
+            )?,
+            waiting: families.gauge(
+                "wxgate_upstream_requests_waiting",
+                "Requests that wait for a connection to the upstream to become free.",
+            )?,
         })
     }
 
@@ -57,6 +67,26 @@ impl UpstreamMetrics {
     /// A connection was made.
     pub fn connected(&self, time: Duration) {
         self.connect_seconds.observe(time.as_secs_f64());
+    }
+
+    /// A connection is there.
+    pub fn opened(&self) {
+        self.open.inc();
+    }
+
+    /// A connection is no longer there.
+    pub fn closed(&self) {
+        self.open.dec();
+    }
+
+    /// A request waits for a connection to become free.
+    pub fn waits(&self) {
+        self.waiting.inc();
+    }
+
+    /// It waits no longer, whether or not it got one.
+    pub fn waits_no_more(&self) {
+        self.waiting.dec();
     }
 
     /// A response head came.

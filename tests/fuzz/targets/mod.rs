@@ -1,0 +1,29 @@
+//! What is fuzzed: for each target one function of bytes that panics where a promise is broken.
+//!
+//! libFuzzer's programs in `bins/` call them with what it makes up, and `tests/it/fuzz_corpus.rs` with every file of
+//! `corpus/`. Promises are held against [`naive`], which reads the same bytes in the simplest way there is.
+
+pub mod chunks;
+pub mod configuration;
+pub mod envelope;
+pub mod head;
+pub mod hygiene;
+mod naive;
+pub mod proxy_protocol;
+pub mod query;
+pub mod request_line;
+
+/// Panics at an input that breaks a promise.
+pub type Target = fn(&[u8]);
+
+/// Each target by the name of its program and of its corpus.
+pub const ALL: [(&str, Target); 8] = [
+    ("chunks", chunks::run),
+    ("configuration", configuration::run),
+    ("envelope", envelope::run),
+    ("head", head::run),
+    ("hygiene", hygiene::run),
+    ("proxy_protocol", proxy_protocol::run),
+    ("query", query::run),
+    ("request_line", request_line::run),
+];
