@@ -176,9 +176,14 @@ pub struct Http2<S> {
 pub type Encrypted = Http2<rustls::StreamOwned<rustls::ClientConnection, std::net::TcpStream>>;
 
 impl Encrypted {
-    /// Connects, and says what every client says first.
+    /// Connects, and says what every client says first; the server's settings are acknowledged, so that nothing has to
+    /// be said later to a server that has closed.
     pub fn open(gate: &Gate) -> Self {
-        Self::new(client::tls(gate, &["h2"]))
+        let mut this = Self::new(client::tls(gate, &["h2"]));
+        let settings = this.any().expect("the connection is closed");
+        assert_eq!((settings.kind, settings.flags), (SETTINGS, 0));
+        this.send(&frame(SETTINGS, ACK, 0, &[])).unwrap();
+        this
     }
 
     /// Connects, and says nothing.

@@ -263,6 +263,27 @@ fn a_small_block_that_unpacks_into_a_large_list_costs_little_memory() {
 }
 
 #[test]
+fn large_lists_that_are_taken_back_before_they_were_looked_at_cost_little_memory() {
+    let upstream = echo();
+    let gate = gate(&upstream);
+    let mut fields = block(&head("GET", "/"));
+    // A field of 33 bytes that takes one on the wire, and far more than 33 in a table of fields.
+    fields.extend([0x40, 1, b'x', 0]);
+    fields.extend([0xbe; 1900]);
+    let request = |id| {
+        let head = frame(HEADERS, END_HEADERS | END_STREAM, id, &fields);
+        [head, reset(id, CANCEL)].concat()
+    };
+    bounded(&gate, || {
+        let mut client = Encrypted::open(&gate);
+        client
+            .send(&ids(400).flat_map(request).collect::<Vec<u8>>())
+            .unwrap();
+        assert!(client.settle());
+    });
+}
+
+#[test]
 fn responses_that_nobody_takes_cost_little_memory_and_are_reset() {
     let (upstream, _) = endless();
     let gate = Gate::start(&format!("{}timeouts: {{response: 2s}}\n", upstream.yaml()));

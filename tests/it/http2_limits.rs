@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::client;
 use crate::frames::*;
 use crate::gate::{Gate, SOON};
 use crate::http2_conformance::echo;
@@ -139,7 +140,7 @@ fn as_many_streams_are_announced_and_allowed_as_configured() {
         "{}limits: {{http2_streams: 3}}\n",
         upstream.yaml()
     ));
-    let mut client = Encrypted::open(&gate);
+    let mut client = Http2::new(client::tls(&gate, &["h2"]));
     let settings = client.any().unwrap();
     assert_eq!(settings.kind, SETTINGS);
     assert!(settings.payload.chunks(6).any(|one| one == setting(3, 3)));

@@ -390,6 +390,18 @@ mod tests {
     }
 
     #[test]
+    fn requests_are_given_out_before_more_is_read() {
+        let mut watch = begun(options(60, 60), 0);
+        assert!(watch.is_turn_over());
+        watch.begin_turn();
+        // Its trailers, or an answer to a PING, are no requests.
+        watch.received(&frame(PING, 1, 0, &[0; 8]));
+        assert!(!watch.is_turn_over());
+        watch.received(&frame(HEADERS, 5, 3, b""));
+        assert!(watch.is_turn_over());
+    }
+
+    #[test]
     fn traffic_allows_what_would_be_a_flood_without_it() {
         let metrics = Metrics::new().unwrap();
         let update = frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]);
