@@ -92,6 +92,8 @@ fn streams(data: &[u8]) {
         assert!(last.is_some_and(may_break), "{last:?} is broken");
     } else {
         assert_eq!(whole.heads, requests.len() as u64);
+        let length = requests.iter().map(|request| request.length).sum();
+        assert_eq!(whole.passed, Some(length));
         let expected: &[_] = match end {
             // A head that is too long is refused before it is whole.
             End::Waiting => &["head", "refused"],

@@ -10,6 +10,8 @@ use super::head::{self, Head};
 pub struct Request {
     pub head: Head,
     pub body: Body,
+    /// Bytes of both.
+    pub length: usize,
 }
 
 /// What follows a head.
@@ -51,12 +53,18 @@ pub fn read(mut bytes: &[u8], limits: &Limits) -> (Vec<Request>, End) {
             Framing::Chunked => chunks::read(rest).map(|body| (body.end, body.data, body.trailers)),
         };
         let Some((length, data, trailers)) = body else {
-            let body = Body::Unfinished;
-            requests.push(Request { head, body });
+            requests.push(Request {
+                head,
+                body: Body::Unfinished,
+                length: bytes.len(),
+            });
             return (requests, End::InBody);
         };
-        let body = Body::Whole(data, trailers);
-        requests.push(Request { head, body });
+        requests.push(Request {
+            head,
+            body: Body::Whole(data, trailers),
+            length: end + length,
+        });
         bytes = &rest[length..];
     }
 }
