@@ -176,8 +176,6 @@ impl Worker {
             slot,
             _open: Open::count(&self.shared.observer, listener),
         };
-        // Responses go out when they are ready; a socket that cannot say so still works.
-        let _ = stream.set_nodelay(true);
         let deadline = Instant::now() + self.shared.handshakes.timeout;
         let admission = &self.shared.admission;
         // Boxed, as the handshake below: what it needs is given back when it is over.
