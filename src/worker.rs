@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::edge::admission::{self, Admission};
 use crate::edge::connection::Connections;
 use crate::edge::handshake::Handshakes;
-use crate::edge::http2::Http2Options;
+use crate::edge::http2::options::Http2Options;
 use crate::edge::slots::Slot;
 use crate::edge::write_clock::WriteClock;
 use crate::edge::{Handler, http1, listener};
@@ -176,8 +176,6 @@ impl Worker {
             slot,
             _open: Open::count(&self.shared.observer, listener),
         };
-        // Responses go out when they are ready; a socket that cannot say so still works.
-        let _ = stream.set_nodelay(true);
         let deadline = Instant::now() + self.shared.handshakes.timeout;
         let admission = &self.shared.admission;
         // Boxed, as the handshake below: what it needs is given back when it is over.

@@ -15,6 +15,8 @@ use crate::lifecycle::drain::Drain;
 
 /// Connections that may wait for an accept; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
+/// Bytes of a connection that the kernel holds beyond what is on its way; more are taken only when half of them have left.
+const UNSENT: u32 = 128 * 1024;
 /// Shortest and longest pause after accept failed for want of a resource.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
@@ -52,6 +54,10 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     if address.is_ipv6() && address.ip().is_unspecified() {
         socket.set_only_v6(false)?;
     }
+    // Both are handed down to each connection; a system that cannot do them still works. Responses go out when they are
+    // ready, and a slow client is seen to take something long before it has taken a third of what the kernel holds.
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_notsent_lowat(UNSENT);
     socket.set_nonblocking(true)?;
     Ok(socket)
 }

@@ -226,3 +226,36 @@ fn a_body_that_breaks_the_rules_is_400_and_never_whole_at_the_upstream() {
     }
     gate.wait_for_metric("wxgate_requests_in_flight", 0.0);
 }
+
+/// Sends response bytes for as long as anybody takes them.
+fn endless() -> Recorder {
+    Recorder::start(|mut connection| {
+        connection.read_head();
+        connection.send(b"HTTP/1.1 200 OK\r\n\r\n");
+        while connection.stream.write_all(&[7; 64 * 1024]).is_ok() {}
+    })
+}
+
+#[test]
+fn a_client_that_takes_nothing_loses_its_connection_and_one_that_takes_little_does_not() {
+    const STALLED: &str = "wxgate_connections_cut_total{reason=\"stalled\"}";
+    let upstream = endless();
+    let gate = Gate::start(&(upstream.yaml() + "timeouts: {response: 1500ms}\n"));
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut slow = tls(&gate, &["http/1.1"]);
+    slow.write_all(request).unwrap();
+    let began = Instant::now();
+    let mut piece = vec![0; 16 * 1024];
+    // Some 100 KB a second: what the kernel holds by itself would last for a minute.
+    while began.elapsed() < Duration::from_secs(6) {
+        slow.read_exact(&mut piece).unwrap();
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    assert!(gate.metric(STALLED) < 0.5);
+    drop(slow);
+    let mut deaf = tls(&gate, &["http/1.1"]);
+    deaf.write_all(request).unwrap();
+    deaf.flush().unwrap();
+    gate.wait_for_metric(STALLED, 1.0);
+    gate.wait_for_metric("wxgate_connections_open{listener=\"https\"}", 0.0);
+}
