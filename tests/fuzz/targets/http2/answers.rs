@@ -44,7 +44,8 @@ fn is_well_formed(frame: &Frame) {
     let is_a_streams = frame.stream % 2 == 1;
     let is_good = match frame.kind {
         DATA | HEADERS | CONTINUATION => is_a_streams,
-        RST_STREAM => is_a_streams && length == 4,
+        // h2 resets a stream that a client may not open, too.
+        RST_STREAM => !is_ours && length == 4,
         SETTINGS => is_ours && length.is_multiple_of(6),
         PING => is_ours && length == 8,
         GOAWAY => is_ours && length >= 8,
