@@ -20,7 +20,7 @@ use crate::edge::admission::Admission;
 use crate::edge::descriptors::{self, Descriptors};
 use crate::edge::handshake::Handshakes;
 use crate::edge::http1::wire::Rules;
-use crate::edge::http2::Http2Options;
+use crate::edge::http2::options::Http2Options;
 use crate::edge::slots::Slots;
 use crate::edge::{listener, tls};
 use crate::gateway::snapshot::Snapshot;

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::edge::admission::{self, Admission};
 use crate::edge::connection::Connections;
 use crate::edge::handshake::Handshakes;
-use crate::edge::http2::Http2Options;
+use crate::edge::http2::options::Http2Options;
 use crate::edge::slots::Slot;
 use crate::edge::write_clock::WriteClock;
 use crate::edge::{Handler, http1, listener};

@@ -11,9 +11,10 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_rustls::server::TlsStream;
 
-use super::http2::Http2Options;
+use super::http1::wire::Rules;
+use super::http2::options::Http2Options;
 use super::write_clock::WriteClock;
-use super::{Handler, client_certificate, http1};
+use super::{Handler, client_certificate};
 use crate::gateway::client::Client;
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::Observer;
@@ -32,7 +33,7 @@ pub struct Connections<H> {
     /// When to finish.
     pub drain: Drain,
     /// What an HTTP/1 client may do.
-    pub http1: http1::wire::Rules,
+    pub http1: Rules,
     /// For HTTP/2.
     pub http2: Http2Options,
 }

@@ -20,7 +20,7 @@ use wxgate::edge::Handler;
 use wxgate::edge::connection::Connections;
 use wxgate::edge::http1::head::Limits;
 use wxgate::edge::http1::wire::Rules;
-use wxgate::edge::http2::Http2Options;
+use wxgate::edge::http2::options::Http2Options;
 use wxgate::edge::write_clock::WriteClock;
 use wxgate::gateway::client::Client;
 use wxgate::lifecycle::drain::Drain;

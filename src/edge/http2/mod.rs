@@ -7,8 +7,10 @@ mod budget;
 mod clock;
 mod code;
 mod frames;
+pub mod options;
 mod rules;
 mod streams;
+mod verdict;
 mod watch;
 mod watched;
 
@@ -27,11 +29,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::{Connections, Requests};
 use super::{Handler, write_clock};
-use crate::config::Live;
 use crate::gateway::client::Client;
 use crate::lifecycle::cut;
 use crate::observe::labels::{CutLabel, Label};
 use clock::Clock;
+use options::Http2Options;
 use watch::{Due, Watch};
 use watched::Watched;
 
@@ -46,59 +48,6 @@ const SEND_BUFFER: usize = 16 * 1024;
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
 /// Streams that h2 resets for the client's errors before it gives a connection up, however long it lives.
 const ERRORS: usize = 1024;
-
-/// Limits of HTTP/2 connections.
-#[derive(Clone, Copy, Debug)]
-pub struct Http2Options {
-    /// Requests at once.
-    pub streams: u32,
-    /// Bytes of a header list, in the size of RFC 9113 section 6.5.2, beyond which h2 refuses it by itself.
-    pub header_list: u32,
-    /// Streams that may be reset in ten seconds, by the client or for its errors.
-    pub resets: u32,
-    /// Frames in ten seconds that neither carry nor make room for anything.
-    pub control_frames: u32,
-    /// For the first request, and for each header block.
-    pub request_head: Duration,
-    /// Without an open stream.
-    pub idle: Duration,
-    /// In which a client takes nothing of a response.
-    pub response: Duration,
-}
-
-impl Http2Options {
-    /// As configured.
-    #[must_use]
-    pub fn of(live: &Live) -> Self {
-        let (limits, timeouts) = (&live.limits, &live.timeouts);
-        Self {
-            streams: limits.http2.streams,
-            // Lists up to twice the limit are refused by the gateway, which counts and logs them.
-            header_list: u32::try_from(limits.request_head * 2).unwrap_or(u32::MAX),
-            resets: limits.http2.resets,
-            control_frames: limits.http2.control_frames,
-            request_head: timeouts.request_head,
-            idle: timeouts.idle,
-            response: timeouts.response,
-        }
-    }
-}
-
-/// Why a connection must end at once, and with which code.
-#[derive(Clone, Copy, Debug)]
-struct Cut {
-    reason: CutLabel,
-    code: u32,
-}
-
-impl Cut {
-    fn flood(reason: CutLabel) -> Self {
-        Self {
-            reason,
-            code: code::ENHANCE_YOUR_CALM,
-        }
-    }
-}
 
 impl<H: Handler> Connections<H> {
     /// Serves HTTP/2 to the end of the connection.

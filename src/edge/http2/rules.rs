@@ -1,7 +1,8 @@
 //! Rules of RFC 9113 that h2 does not know, or answers with another error code than the standard's.
 
+use super::code;
 use super::frames::{ACK, GOAWAY, PING, RST_STREAM, SETTINGS, Seen, WINDOW_UPDATE};
-use super::{Cut, code};
+use super::verdict::Cut;
 use crate::observe::labels::CutLabel;
 
 /// SETTINGS_INITIAL_WINDOW_SIZE, section 6.5.2.

@@ -3,13 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::budget::Budget;
+use super::code;
 use super::frames::{
     CONTINUATION, DATA, END_STREAM, Frames, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, Seen,
     WINDOW_UPDATE,
 };
+use super::options::Http2Options;
 use super::rules::{self, INITIAL_WINDOW_SIZE};
 use super::streams::Streams;
-use super::{Cut, Http2Options, code};
+use super::verdict::Cut;
 use crate::observe::labels::{CutLabel, ResetLabel};
 use crate::observe::metrics::Metrics;
 
