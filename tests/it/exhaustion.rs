@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::client::{curl, read_answer, tcp};
+use crate::client::{self, curl, is_closed, read_answer, tcp};
 use crate::connection_caps::with_256_files;
 use crate::console::{ECHOSTR, verification};
 use crate::frames::{DATA, END_STREAM, HEADERS, Http2};
@@ -138,5 +138,25 @@ fn connections_that_nobody_uses_make_room_for_those_that_somebody_needs() {
         }
         valve.wait_for(|held| held == 0);
     }
+    assert!(gate.metric(STARVED) < 0.5);
+}
+
+/// Without a bound, whoever reaches the admin listener could hold what clients are accepted with.
+#[test]
+fn who_holds_connections_to_the_admin_listener_shuts_nobody_out() {
+    let valve = Valve::shut();
+    valve.set(true);
+    let gate = with_256_files(&valve.upstream, "", &[]);
+    let mut held: Vec<TcpStream> = (0..400).map(|_| tcp(gate.admin)).collect();
+    // The oldest end, and the newest are there.
+    assert!(is_closed(&mut held[0]));
+    assert_eq!(client::get(gate.admin, "/livez").status(), 200);
+    assert!(open_files(&gate) < 100, "{}", open_files(&gate));
+    let answer = curl(&gate, &verification("/a", "capsTOKEN1"), &[]);
+    assert_eq!(answer.body_text(), ECHOSTR);
+    let last = held.last_mut().unwrap();
+    last.write_all(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    assert_eq!(read_answer(last).status(), 200);
     assert!(gate.metric(STARVED) < 0.5);
 }
