@@ -32,6 +32,7 @@ mod console;
 mod consoles;
 mod drain;
 mod early_answer;
+mod exhaustion;
 mod expect;
 mod forwarding;
 mod frames;
