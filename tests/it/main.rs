@@ -37,6 +37,7 @@ mod frames;
 mod gate;
 mod grpc;
 mod http10;
+mod http1_edges;
 mod http1_limits;
 mod http2_conformance;
 mod http2_floods;

@@ -298,7 +298,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         let this = self.get_mut();
         let is_tunnel = matches!(this.stream.place(), Place::Tunnel);
         let is_at_rest = matches!(this.stream.place(), Place::Head) && this.held.is_empty();
-        if is_tunnel || is_at_rest {
+        // Requests behind the last one that is answered are as unwanted as bytes behind a refused one.
+        if is_tunnel || (is_at_rest && this.idle_since.is_some()) {
             return Pin::new(&mut this.io).poll_shutdown(context);
         }
         this.linger.poll(Pin::new(&mut this.io), context)
