@@ -40,6 +40,7 @@ mod fuzz_corpus;
 mod gate;
 mod grpc;
 mod http10;
+mod http1_edges;
 mod http1_limits;
 mod http2_conformance;
 mod http2_floods;
