@@ -353,7 +353,7 @@ mod tests {
         run(async {
             let (mut client, io) = tokio::io::duplex(REQUEST.len());
             let notes = Arc::new(Notes::new());
-            let mut wire = Wire::new(io, RULES, Arc::clone(&notes));
+            let mut wire = Wire::new(io, RULES, Arc::clone(&notes), None);
             client.write_all(REQUEST).await.unwrap();
             assert_eq!(wire.read(&mut [0; 100]).await.unwrap(), REQUEST.len());
             drop(Answer::new(Empty::<Bytes>::new(), notes));
