@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{LocalSet, yield_now};
+use tokio::time::sleep;
 use wxgate::edge::Handler;
 use wxgate::edge::connection::Connections;
 use wxgate::edge::http1::head::Limits;
@@ -38,6 +39,8 @@ const HTTP2: Http2Options = Http2Options {
 };
 /// Turns in which a connection does what it can with the bytes that it has.
 const TURNS: usize = 16;
+/// In which HTTP/2's clock finds who takes nothing: timers do not fire between turns.
+const PAUSE: Duration = Duration::from_millis(1);
 /// Bytes under way in each direction.
 const BUFFER: usize = 64 * 1024;
 const NO_HTTP1: Limits = Limits {
@@ -74,19 +77,19 @@ pub fn serve_h1(data: &[u8], size: usize, limits: Limits) -> Vec<Seen> {
         let connections = worker.connections(limits, b"");
         let (near, far) = duplex(BUFFER);
         let serve = connections.serve_h1(far, client());
-        let served = async { tokio::join!(serve, send(near, data, size)) };
+        let served = async { tokio::join!(serve, send(near, data, size, Duration::ZERO)) };
         worker.runtime.block_on(served);
         connections.handler.seen.take()
     })
 }
 
-/// The same over HTTP/2, with everything that came back.
-pub fn serve_h2(data: &[u8], size: usize) -> (Vec<Seen>, Vec<u8>) {
+/// The same over HTTP/2, with room for so many bytes under way in each direction, and with everything that came back.
+pub fn serve_h2(data: &[u8], size: usize, room: usize) -> (Vec<Seen>, Vec<u8>) {
     WORKER.with(|worker| {
         let connections = worker.connections(NO_HTTP1, ANSWER);
-        let (near, far) = duplex(BUFFER);
+        let (near, far) = duplex(room);
         let serve = connections.serve_h2(far, client());
-        let served = async { tokio::join!(serve, send(near, data, size)) };
+        let served = async { tokio::join!(serve, send(near, data, size, PAUSE)) };
         // Tasks that are left end with it.
         let tasks = LocalSet::new();
         let ((), answers) = worker.runtime.block_on(tasks.run_until(served));
@@ -136,7 +139,7 @@ impl Worker {
 }
 
 /// A connection may end before everything is written: writing is given up then, and reading ends by itself.
-async fn send(stream: DuplexStream, data: &[u8], size: usize) -> Vec<u8> {
+async fn send(stream: DuplexStream, data: &[u8], size: usize, pause: Duration) -> Vec<u8> {
     let (mut read, mut write) = tokio::io::split(stream);
     let writing = async {
         for piece in data.chunks(size) {
@@ -148,6 +151,9 @@ async fn send(stream: DuplexStream, data: &[u8], size: usize) -> Vec<u8> {
         // Who hangs up while a request is answered is believed not to want the answer.
         for _ in 0..TURNS {
             yield_now().await;
+        }
+        if !pause.is_zero() {
+            sleep(pause).await;
         }
         let _ = write.shutdown().await;
     };

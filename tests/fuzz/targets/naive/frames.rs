@@ -47,8 +47,8 @@ impl Frame {
     }
 }
 
-/// Every whole frame.
-pub fn read(mut bytes: &[u8]) -> Vec<Frame> {
+/// Every whole frame, and what is left behind the last one.
+pub fn read(mut bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
     let mut frames = Vec::new();
     while let [a, b, c, kind, flags, s1, s2, s3, s4, rest @ ..] = bytes {
         let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
@@ -63,5 +63,5 @@ pub fn read(mut bytes: &[u8]) -> Vec<Frame> {
         });
         bytes = behind;
     }
-    frames
+    (frames, bytes)
 }
