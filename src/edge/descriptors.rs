@@ -75,7 +75,8 @@ mod tests {
             let upstream = descriptors.upstream(cap) as u64;
             assert!(upstream >= u64::from(cap.get()), "{limit}: {cap}");
             assert!(clients + upstream + 32 + 2 * 7 <= limit, "{limit}: {cap}");
-            assert!(u64::from(2 * cap.get()) > limit * 3 / 5, "{limit}: {cap}");
+            let needed = clients + u64::from(cap.get()) + 32 + 2 * 7;
+            assert!(needed > limit * 4 / 5, "{limit}: {cap}");
         }
         let few = Descriptors::of(20, 2, 2);
         assert_eq!(few.connections().get(), 16);
