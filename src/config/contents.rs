@@ -12,6 +12,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::file;
 
+/// Errors of ours and not of a file: no memory, too many open files in the system (23) or here (24, EMFILE).
+const WANTS: [i32; 3] = [12, 23, 24];
+
 /// The files that were read, each with what was found. `Debug` shows names and hashes.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Contents(BTreeMap<PathBuf, Reading>);
@@ -55,12 +58,13 @@ impl Contents {
         self.0.insert(path.to_owned(), Reading { limit, found });
     }
 
-    /// Reads every file again. True if one of them is not what it was; pipes and devices are left alone.
+    /// Reads every file again. True if one of them is not what it was; pipes and devices are left alone, and so is what
+    /// cannot be read for want of something that is not the file's.
     #[must_use]
     pub fn have_changed(&self) -> bool {
-        self.0
-            .iter()
-            .any(|(path, reading)| Found::now(path, reading.limit) != reading.found)
+        self.0.iter().any(|(path, reading)| {
+            Found::now(path, reading.limit).is_some_and(|now| now != reading.found)
+        })
     }
 
     /// Whether the settings read from these files are certainly those read from `others`.
@@ -92,12 +96,15 @@ impl Found {
         }
     }
 
-    fn now(path: &Path, limit: usize) -> Self {
+    /// `None`: the file cannot be looked at, whatever stands in it.
+    fn now(path: &Path, limit: usize) -> Option<Self> {
         if is_stream(path) {
-            return Self::Stream;
+            return Some(Self::Stream);
         }
         let read = file::read(path, limit);
-        Self::of(&read.as_ref().map(|bytes| bytes.as_slice()))
+        let errno = read.as_ref().err().and_then(io::Error::raw_os_error);
+        let is_readable = !errno.is_some_and(|errno| WANTS.contains(&errno));
+        is_readable.then(|| Self::of(&read.as_ref().map(|bytes| bytes.as_slice())))
     }
 }
 

@@ -46,6 +46,9 @@ fn wait_until_served(gate: &Gate, authority: &Path) {
     }
 }
 
+/// Brings `tls.crt` and `tls.key` from one folder to another.
+type Write = fn(&Path, &Path);
+
 fn in_place(from: &Path, to: &Path) {
     for name in ["tls.key", "tls.crt"] {
         let modified = fs::metadata(to.join(name)).unwrap().modified().unwrap();
@@ -78,7 +81,7 @@ fn swapped(from: &Path, to: &Path) {
 
 #[test]
 fn new_files_serve_new_handshakes_however_they_were_written() {
-    let ways: [(&str, fn(&Path, &Path)); 3] = [
+    let ways: [(&str, Write); 3] = [
         ("in place", in_place),
         ("renamed over", renamed_over),
         ("swapped", swapped),
