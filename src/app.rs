@@ -9,22 +9,18 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::SystemTime;
 
-use arc_swap::ArcSwap;
 use thiserror::Error;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::{Boot, Live, Settings};
+use crate::config::{Boot, Live, Settings, Source};
 use crate::edge::admission::Admission;
 use crate::edge::descriptors::{self, Descriptors};
-use crate::edge::handshake::Handshakes;
-use crate::edge::http1::wire::Rules;
-use crate::edge::http2::options::Http2Options;
-use crate::edge::slots::Slots;
-use crate::edge::{listener, tls};
-use crate::gateway::snapshot::Snapshot;
+use crate::edge::listener;
 use crate::lifecycle::drain::{Drain, Drained};
+use crate::lifecycle::reload::{Reload, Reloader};
 use crate::lifecycle::signals::Signals;
 use crate::observe::access_log::AccessLog;
 use crate::observe::admin::{self, Admin};
@@ -36,6 +32,9 @@ use crate::observe::sink::Sink;
 use crate::upstream::connect::Connector;
 use crate::upstream::files::Files;
 use crate::worker::{Shared, Sockets, Worker};
+use switch::Switch;
+
+mod switch;
 
 /// Why the program could not start. Nothing is left half-started.
 #[derive(Debug, Error)]
@@ -82,7 +81,9 @@ pub struct Sinks {
 #[derive(Debug)]
 pub struct App {
     shared: Shared,
-    drain_times: crate::config::Drain,
+    switch: Switch,
+    boot: Boot,
+    source: Option<Source>,
     workers: Vec<Sockets>,
     admin: Option<StdListener>,
     bound: Bound,
@@ -107,20 +108,15 @@ impl App {
     /// See [`StartError`]; whatever was bound is closed again.
     pub fn bind(settings: Settings, sinks: Sinks) -> Result<Self, StartError> {
         let Settings { boot, live } = settings;
-        let observer = Arc::new(observer(&boot, &live, &sinks)?);
-        let handshakes = Handshakes {
-            config: Arc::new(tls::server_config(&live.tls).map_err(StartError::Tls)?),
-            tls: Arc::new(live.tls.clone()),
-            timeout: live.timeouts.handshake,
-            write_timeout: live.timeouts.response,
-        };
+        let observer = Arc::new(observer(&boot, &sinks)?);
         let (workers, admin, bound) = bind_all(&boot)?;
         log::count_panics(Arc::clone(&observer));
-        let (cap, files) = connections(&boot, &live);
+        let (connections, files) = connections(&boot, &live);
+        let switch =
+            Switch::new(live, connections, Arc::clone(&observer)).map_err(StartError::Tls)?;
         let admission = Admission {
             proxy_protocol: boot.listen.proxy_protocol.clone(),
-            trusted_proxies: live.trusted_proxies.clone(),
-            slots: Slots::new(cap, live.limits.connections_per_address),
+            slots: Arc::clone(&switch.slots),
             observer: Arc::clone(&observer),
             full: Seldom::default(),
             unnamed: Seldom::default(),
@@ -128,26 +124,29 @@ impl App {
         };
         let shared = Shared {
             admission: Arc::new(admission),
-            handshakes,
-            http1: Rules::of(&live),
-            http2: Http2Options::of(&live),
-            snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::new(
-                live,
-                &observer.metrics,
-            ))),
-            upstream: Connector::new(boot.upstream, files, Arc::clone(&observer))
+            terms: Arc::clone(&switch.terms),
+            snapshot: Arc::clone(&switch.snapshot),
+            upstream: Connector::new(boot.upstream.clone(), files, Arc::clone(&observer))
                 .map_err(StartError::Tls)?,
             observer,
             drain: Drain::default(),
         };
         Ok(Self {
             shared,
-            drain_times: boot.drain,
+            switch,
+            boot,
+            source: None,
             workers,
             admin,
             bound,
             sinks,
         })
+    }
+
+    /// Lets it reload from where its settings came from.
+    #[must_use]
+    pub fn reloading(self, source: Option<Source>) -> Self {
+        Self { source, ..self }
     }
 
     /// Where it will be reached.
@@ -178,9 +177,17 @@ impl App {
         if let Some(socket) = self.admin {
             serve_admin(socket, &self.shared, self.sinks)?;
         }
+        let reloader = match self.source {
+            Some(source) => {
+                let observer = Arc::clone(&self.shared.observer);
+                Reload::new(source, self.boot.clone(), observer)
+                    .start(drain.clone(), move |live| self.switch.switch(live))?
+            }
+            None => Reloader::none(),
+        };
         announce(&self.bound);
         let failed = tokio::select! {
-            () = signals.stop() => false,
+            () = signals.stop(|| reloader.ask()) => false,
             _ = ends.recv() => true,
         };
         if failed {
@@ -188,10 +195,9 @@ impl App {
         }
         self.shared.observer.metrics.process.drain_began();
         let idle = async { while ends.recv().await.is_some() {} };
-        let times = self.drain_times;
-        let drained = drain
-            .run(times.delay, times.timeout, idle, signals.stop())
-            .await;
+        let times = self.boot.drain;
+        let again = signals.stop(|| tracing::warn!("SIGHUP: nothing is reloaded in a drain"));
+        let drained = drain.run(times.delay, times.timeout, idle, again).await;
         for thread in threads {
             // A worker that panicked was logged by the panic hook.
             let _ = thread.join();
@@ -201,13 +207,9 @@ impl App {
     }
 }
 
-fn observer(boot: &Boot, live: &Live, sinks: &Sinks) -> Result<Observer, StartError> {
+fn observer(boot: &Boot, sinks: &Sinks) -> Result<Observer, StartError> {
     let metrics = Metrics::new().map_err(StartError::Metrics)?;
-    for certificate in &live.tls.certificates {
-        metrics
-            .connection
-            .certificate_ends(&certificate.name, certificate.not_after);
-    }
+    metrics.reload.started(SystemTime::now());
     let access_log = boot
         .log
         .access
@@ -218,7 +220,7 @@ fn observer(boot: &Boot, live: &Live, sinks: &Sinks) -> Result<Observer, StartEr
     })
 }
 
-/// The cap on connections, as configured or by the limit of open files; and what that leaves for the upstream.
+/// How many connections the limit of open files is enough for; and what the cap leaves for the upstream.
 fn connections(boot: &Boot, live: &Live) -> (NonZeroU32, Files) {
     let open_files = descriptors::raise();
     let addresses = boot.listen.https.len() + boot.listen.http.len();
@@ -233,14 +235,7 @@ fn connections(boot: &Boot, live: &Live) -> (NonZeroU32, Files) {
         open_files,
         "connections are limited"
     );
-    if cap > enough {
-        tracing::warn!(
-            connections = cap,
-            enough_for = enough,
-            "limits.connections is more than the limit of open files allows"
-        );
-    }
-    (cap, Files::new(upstream))
+    (enough, Files::new(upstream))
 }
 
 /// Binds every address, or none.

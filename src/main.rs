@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use wxgate::app::{App, Sinks};
 use wxgate::cli::{Cli, Command, SettingsArgs};
-use wxgate::config::{self, Settings};
+use wxgate::config::{Settings, Source};
 use wxgate::lifecycle::drain::Drained;
 use wxgate::observe::{log, sink};
 use wxgate::tools::{check, demo, healthcheck};
@@ -20,12 +20,14 @@ const FLUSH: Duration = Duration::from_secs(2);
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command.unwrap_or(Command::Serve(cli.settings)) {
-        Command::Serve(args) => with_settings(&args, serve),
-        Command::Check(args) => with_settings(&args, |settings| print(&check::report(&settings))),
+        Command::Serve(args) => {
+            with_settings(args, |settings, source| serve(settings, Some(source)))
+        }
+        Command::Check(args) => with_settings(args, |settings, _| print(&check::report(&settings))),
         Command::Demo(args) => match demo::prepare(&args) {
             Ok(demo) => {
                 print(&demo.guide);
-                serve(demo.settings)
+                serve(demo.settings, None)
             }
             Err(error) => fail(&error),
         },
@@ -36,9 +38,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn with_settings(args: &SettingsArgs, go_on: impl FnOnce(Settings) -> ExitCode) -> ExitCode {
-    match config::load(args.config.as_deref(), &args.overrides()) {
-        Ok(settings) => go_on(settings),
+fn with_settings(args: SettingsArgs, go_on: impl FnOnce(Settings, Source) -> ExitCode) -> ExitCode {
+    let overrides = args.overrides();
+    let mut source = Source::new(args.config, overrides);
+    match source.load() {
+        Ok(settings) => go_on(settings, source),
         // Its Display is the whole message, cause included.
         Err(error) => {
             complain(&error.to_string());
@@ -47,15 +51,15 @@ fn with_settings(args: &SettingsArgs, go_on: impl FnOnce(Settings) -> ExitCode) 
     }
 }
 
-fn serve(settings: Settings) -> ExitCode {
-    match run(settings) {
+fn serve(settings: Settings, source: Option<Source>) -> ExitCode {
+    match run(settings, source) {
         Ok(Drained::Clean) => ExitCode::SUCCESS,
         Ok(Drained::Forced) => ExitCode::FAILURE,
         Err(error) => fail(error.as_ref()),
     }
 }
 
-fn run(settings: Settings) -> Result<Drained, Box<dyn std::error::Error>> {
+fn run(settings: Settings, source: Option<Source>) -> Result<Drained, Box<dyn std::error::Error>> {
     let sinks = Sinks {
         log: sink::start("log", std::io::stderr())?,
         access: sink::start("access-log", std::io::stdout())?,
@@ -65,7 +69,9 @@ fn run(settings: Settings) -> Result<Drained, Box<dyn std::error::Error>> {
         settings.boot.log.format,
         sinks.log.clone(),
     );
-    let drained = App::bind(settings, sinks.clone()).and_then(App::run);
+    let drained = App::bind(settings, sinks.clone())
+        .map(|app| app.reloading(source))
+        .and_then(App::run);
     sinks.log.flush(FLUSH);
     sinks.access.flush(FLUSH);
     Ok(drained?)

@@ -15,11 +15,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::edge::admission::{self, Admission};
 use crate::edge::connection::Connections;
-use crate::edge::handshake::Handshakes;
-use crate::edge::http2::options::Http2Options;
 use crate::edge::slots::Slot;
+use crate::edge::terms::Terms;
 use crate::edge::write_clock::WriteClock;
-use crate::edge::{Handler, http1, listener};
+use crate::edge::{Handler, listener};
 use crate::gateway::body::Body;
 use crate::gateway::client::Client;
 use crate::gateway::handler::Gateway;
@@ -39,13 +38,9 @@ const OVERLOADED_LIFE: Duration = Duration::from_secs(5);
 pub struct Shared {
     /// Who may come in.
     pub admission: Arc<Admission>,
-    /// Certificates and versions.
-    pub handshakes: Handshakes,
-    /// What an HTTP/1 client may do.
-    pub http1: http1::wire::Rules,
-    /// For HTTP/2 clients.
-    pub http2: Http2Options,
-    /// The current live settings.
+    /// For new connections: each takes what is there at its beginning.
+    pub terms: Arc<ArcSwap<Terms>>,
+    /// The current live settings: each request takes what is there at its beginning.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Where the backend is.
     pub upstream: Connector,
@@ -68,7 +63,7 @@ pub struct Sockets {
 #[derive(Debug)]
 pub struct Worker {
     shared: Shared,
-    connections: Connections<Rc<Gateway>>,
+    gateway: Rc<Gateway>,
     tracker: TaskTracker,
 }
 
@@ -101,17 +96,20 @@ impl Worker {
             Arc::clone(observer),
             shared.drain.clone(),
         );
-        let connections = Connections {
-            handler: Rc::new(gateway),
-            observer: Arc::clone(observer),
-            drain: shared.drain.clone(),
-            http1: shared.http1,
-            http2: shared.http2,
-        };
         Self {
             shared,
-            connections,
+            gateway: Rc::new(gateway),
             tracker,
+        }
+    }
+
+    fn connections(&self, terms: &Terms) -> Connections<Rc<Gateway>> {
+        Connections {
+            handler: Rc::clone(&self.gateway),
+            observer: Arc::clone(&self.shared.observer),
+            drain: self.shared.drain.clone(),
+            http1: terms.http1,
+            http2: terms.http2,
         }
     }
 
@@ -178,11 +176,16 @@ impl Worker {
             slot,
             _open: Open::count(&self.shared.observer, listener),
         };
-        let deadline = Instant::now() + self.shared.handshakes.timeout;
-        let admission = &self.shared.admission;
+        let terms = self.shared.terms.load_full();
+        let deadline = Instant::now() + terms.handshakes.timeout;
         // Boxed, as the handshake below: what it needs is given back when it is over.
-        let identity =
-            Box::pin(admission.identify(&mut stream, (listener, peer), &mut place.slot, deadline));
+        let identity = Box::pin(self.shared.admission.identify(
+            &mut stream,
+            (listener, peer),
+            &mut place.slot,
+            deadline,
+            &terms.trusted_proxies,
+        ));
         let Some(address) = identity.await else {
             return;
         };
@@ -190,26 +193,37 @@ impl Worker {
         client.is_overloaded = place.slot.is_over();
         client.place = Some(Arc::new(place));
         if client.is_overloaded {
-            let served = Box::pin(self.serve_client(stream, client, deadline));
+            let served = Box::pin(self.serve_client(stream, client, deadline, terms));
             let _ = timeout(OVERLOADED_LIFE, served).await;
         } else {
-            self.serve_client(stream, client, deadline).await;
+            self.serve_client(stream, client, deadline, terms).await;
         }
     }
 
-    async fn serve_client(&self, stream: TcpStream, client: Client, deadline: Instant) {
+    async fn serve_client(
+        &self,
+        stream: TcpStream,
+        client: Client,
+        deadline: Instant,
+        terms: Arc<Terms>,
+    ) {
+        let connections = self.connections(&terms);
         let metrics = &self.shared.observer.metrics;
         match client.listener {
             ListenerLabel::Http => {
-                let stream = WriteClock::new(stream, self.shared.handshakes.write_timeout);
-                self.connections.serve_h1(stream, client).await;
+                let stream = WriteClock::new(stream, terms.handshakes.write_timeout);
+                drop(terms);
+                connections.serve_h1(stream, client).await;
             }
             ListenerLabel::Https => {
-                let handshakes = &self.shared.handshakes;
+                let handshakes = &terms.handshakes;
                 let handshake =
                     Box::pin(handshakes.accept(stream, client.address, deadline, metrics));
-                if let Some(stream) = handshake.await {
-                    self.connections.serve_tls(stream, client).await;
+                let shaken = handshake.await;
+                // A connection may outlive many configurations, and must not hold on to their certificates and keys.
+                drop(terms);
+                if let Some(stream) = shaken {
+                    connections.serve_tls(stream, client).await;
                 }
             }
         }

@@ -21,7 +21,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 use zeroize::Zeroizing;
 
 use super::fault::Wrong;
-use super::file;
+use super::file::Files;
 
 const LARGEST_FILE: usize = 1024 * 1024;
 
@@ -63,8 +63,8 @@ pub(super) struct Chain {
 }
 
 /// Reads the PEM file at `path`: the server's own certificate first, then those of its issuers.
-pub(super) fn read_chain(path: &Path) -> Result<Chain, Wrong> {
-    let certificates = read_certificates(path)?;
+pub(super) fn read_chain(files: &Files, path: &Path) -> Result<Chain, Wrong> {
+    let certificates = read_certificates(files, path)?;
     let Some(first) = certificates.first() else {
         return Err(Wrong::found(format!(
             "{} has no certificate in it",
@@ -91,8 +91,11 @@ pub(super) fn read_chain(path: &Path) -> Result<Chain, Wrong> {
 }
 
 /// Reads the certificates of authorities, at least one, from the PEM file at `path`.
-pub(super) fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, Wrong> {
-    let certificates = read_certificates(path)?;
+pub(super) fn read_authorities(
+    files: &Files,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, Wrong> {
+    let certificates = read_certificates(files, path)?;
     let mut store = RootCertStore::empty();
     for certificate in &certificates {
         store.add(certificate.clone()).map_err(|error| {
@@ -107,8 +110,8 @@ pub(super) fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static
 }
 
 /// At least one.
-fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Wrong> {
-    let bytes = read_pem(path)?;
+fn read_certificates(files: &Files, path: &Path) -> Result<Vec<CertificateDer<'static>>, Wrong> {
+    let bytes = read_pem(files, path)?;
     let certificates = CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| broken_pem(path, error))?;
@@ -127,8 +130,8 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Wrong>
 }
 
 /// Reads the first private key (PKCS#8, PKCS#1 or SEC1) in the PEM file at `path`.
-pub(super) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Wrong> {
-    let bytes = read_pem(path)?;
+pub(super) fn read_key(files: &Files, path: &Path) -> Result<PrivateKeyDer<'static>, Wrong> {
+    let bytes = read_pem(files, path)?;
     if has(&bytes, "ENCRYPTED") {
         return Err(
             Wrong::found(format!("the key in {} is encrypted", path.display()))
@@ -185,8 +188,10 @@ pub(super) fn pair(
     })
 }
 
-fn read_pem(path: &Path) -> Result<Zeroizing<Vec<u8>>, Wrong> {
-    let bytes = file::read(path, LARGEST_FILE).map_err(|error| Wrong::unreadable(path, error))?;
+fn read_pem(files: &Files, path: &Path) -> Result<Zeroizing<Vec<u8>>, Wrong> {
+    let bytes = files
+        .read(path, LARGEST_FILE)
+        .map_err(|error| Wrong::unreadable(path, error))?;
     if has(&bytes, "-----BEGIN ") {
         Ok(bytes)
     } else {

@@ -14,6 +14,7 @@ pub(super) const DEFAULTS: &[(&str, Default)] = &[
     ("workers", Default::Text("auto")),
     ("drain.delay", Default::Text("0s")),
     ("drain.timeout", Default::Text("30s")),
+    ("reload.poll", Default::Text("5s")),
     ("tls.certificates", Default::List(&[])),
     ("tls.min_version", Default::Text("1.2")),
     ("tls.strict_sni", Default::Text("false")),

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use figment::value::{Dict, Map, Tag, Value};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -13,9 +14,10 @@ use zeroize::Zeroizing;
 use super::config_error::ConfigError;
 use super::env::Environment;
 use super::fault::Faults;
+use super::file::Files;
 use super::overrides::Override;
 use super::settings::Settings;
-use super::{defaults, file, settings, yaml};
+use super::{defaults, settings, yaml};
 
 /// More than any configuration, and less than what would hurt.
 const LARGEST_FILE: usize = 4 * 1024 * 1024;
@@ -39,6 +41,7 @@ pub struct Config {
     origins: Figment,
     directory: PathBuf,
     environment: Environment,
+    files: Rc<Files>,
     /// Faults that leave no trace in the tree.
     faults: Faults,
 }
@@ -53,12 +56,22 @@ impl Config {
         overrides: &[Override],
         environment: Environment,
     ) -> Result<Self, ConfigError> {
+        Self::read_noting(path, overrides, environment, Rc::default())
+    }
+
+    /// The same; what is read, here and by [`Config::check`], is noted in `files`.
+    pub(super) fn read_noting(
+        path: Option<&Path>,
+        overrides: &[Override],
+        environment: Environment,
+        files: Rc<Files>,
+    ) -> Result<Self, ConfigError> {
         let mut origins = defaults::trees().fold(Figment::new(), |figment, tree| {
             figment.merge(Layer::new(DEFAULT_ORIGIN, tree))
         });
         let mut secrets = BTreeSet::new();
         if let Some(path) = path {
-            let tree = read_file(path)?;
+            let tree = read_file(&files, path)?;
             for value in tree.values() {
                 collect_variables(value, &mut secrets);
             }
@@ -90,6 +103,7 @@ impl Config {
                 .unwrap_or(Path::new(""))
                 .to_owned(),
             environment,
+            files,
             faults,
         })
     }
@@ -119,6 +133,10 @@ impl Config {
     /// A path as it was written → one that can be opened.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.directory.join(path)
+    }
+
+    pub(super) fn files(&self) -> &Files {
+        &self.files
     }
 
     pub(super) fn environment(&self) -> &Environment {
@@ -168,12 +186,14 @@ pub(super) fn nest<S: AsRef<str>>(
     nested.into_dict().unwrap_or_default()
 }
 
-fn read_file(path: &Path) -> Result<Dict, ConfigError> {
+fn read_file(files: &Files, path: &Path) -> Result<Dict, ConfigError> {
     let bytes: Zeroizing<Vec<u8>> =
-        file::read(path, LARGEST_FILE).map_err(|source| ConfigError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
+        files
+            .read(path, LARGEST_FILE)
+            .map_err(|source| ConfigError::Unreadable {
+                path: path.to_owned(),
+                source,
+            })?;
     let text = std::str::from_utf8(&bytes).map_err(|source| ConfigError::NotText {
         path: path.to_owned(),
         source,

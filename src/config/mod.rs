@@ -14,6 +14,7 @@
 
 mod certificate;
 mod config_error;
+mod contents;
 mod defaults;
 mod duration;
 mod env;
@@ -26,6 +27,7 @@ mod repeats;
 mod secret;
 mod settings;
 mod size;
+mod source;
 mod spelling;
 #[cfg(test)]
 pub(crate) mod trial;
@@ -33,6 +35,7 @@ mod yaml;
 
 pub use certificate::Certificate;
 pub use config_error::ConfigError;
+pub use contents::Contents;
 pub use env::Environment;
 pub use fault::{Fault, Faults};
 pub use layers::Config;
@@ -40,20 +43,7 @@ pub use overrides::{Override, OverrideError};
 pub use secret::Secret;
 pub use settings::{
     BodyLimits, Boot, ClientAuth, ClientCertificate, Drain, Endpoint, Headers, Http, Http2Limits,
-    Limits, Listen, Live, Log, LogFormat, Networks, OtherRequests, Protocol, Settings, Target,
-    Timeouts, Tls, TlsVersion, Underscores, Upstream, UpstreamTls,
+    Limits, Listen, Live, Log, LogFormat, Networks, OtherRequests, Protocol, Reload, Settings,
+    Target, Timeouts, Tls, TlsVersion, Underscores, Upstream, UpstreamTls,
 };
-
-use std::path::Path;
-
-/// Reads and checks the configuration: defaults, then the YAML file at `path` if one is given, then the process's
-/// `WXGATE_…` variables, then `overrides` in their order.
-///
-/// Relative paths inside the file are relative to its directory, or to the working directory without a file.
-/// Secret and certificate files are read here; no socket is opened.
-///
-/// # Errors
-/// [`ConfigError`]: the file cannot be read or is not YAML, or every fault found in it.
-pub fn load(path: Option<&Path>, overrides: &[Override]) -> Result<Settings, ConfigError> {
-    Config::read(path, overrides, Environment::current())?.check()
-}
+pub use source::Source;

@@ -9,7 +9,6 @@ use figment::value::Value;
 use zeroize::Zeroizing;
 
 use super::fault::Wrong;
-use super::file;
 use super::place::{Place, kind};
 
 /// What a secret may be.
@@ -90,8 +89,11 @@ fn shown_variable(name: &str) -> String {
 fn from_file(place: &Place<'_>, path: &str) -> Result<Secret, Wrong> {
     let path = place.config().resolve(path);
     let shown = path.display();
-    let bytes =
-        file::read(&path, LARGEST_FILE).map_err(|error| Wrong::unreadable(&path, error).but(""))?;
+    let bytes = place
+        .config()
+        .files()
+        .read(&path, LARGEST_FILE)
+        .map_err(|error| Wrong::unreadable(&path, error).but(""))?;
     if bytes.starts_with(b"\xef\xbb\xbf") {
         return Err(Wrong::found(format!("{shown} starts with a UTF-8 BOM"))
             .but("save it as UTF-8 without BOM"));

@@ -19,8 +19,6 @@ use crate::observe::seldom::Seldom;
 pub struct Admission {
     /// Peers that begin with a header of the PROXY protocol.
     pub proxy_protocol: Networks,
-    /// Peers that speak for many clients: the cap of one address is not theirs.
-    pub trusted_proxies: Networks,
     /// All connections.
     pub slots: Arc<Slots>,
     /// Where rejections are counted.
@@ -46,13 +44,15 @@ impl Admission {
 
     /// Finds out who the client is and counts the connection for its address; `None`: close it.
     ///
-    /// Takes the PROXY protocol's header off the stream, if `peer` must send one, until `deadline`.
+    /// Takes the PROXY protocol's header off the stream, if `peer` must send one, until `deadline`. Whoever is in
+    /// `trusted_proxies` is not counted.
     pub async fn identify(
         &self,
         stream: &mut TcpStream,
         (listener, peer): (ListenerLabel, SocketAddr),
         slot: &mut Slot,
         deadline: Instant,
+        trusted_proxies: &Networks,
     ) -> Option<SocketAddr> {
         let mut client = peer;
         let mut speaks_for_many = false;
@@ -66,7 +66,7 @@ impl Admission {
                 }
             }
         }
-        speaks_for_many |= self.trusted_proxies.contain(client.ip());
+        speaks_for_many |= trusted_proxies.contain(client.ip());
         if !speaks_for_many && slot.count_for(client.ip()).is_err() {
             self.reject(listener, client, RejectionLabel::ConnectionsPerAddress);
             return None;

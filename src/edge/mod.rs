@@ -19,6 +19,7 @@ pub mod http2;
 pub mod listener;
 pub mod proxy_protocol;
 pub mod slots;
+pub mod terms;
 pub mod tls;
 pub mod write_clock;
 

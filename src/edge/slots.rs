@@ -15,8 +15,9 @@ const NETWORK: u128 = !0 << 64;
 /// The count of all workers. Opening and closing a connection touches it, a request does not.
 #[derive(Debug)]
 pub struct Slots {
-    cap: u32,
-    per_address: Option<u32>,
+    cap: AtomicU32,
+    /// 0: not limited.
+    per_address: AtomicU32,
     open: AtomicU32,
     addresses: Mutex<HashMap<IpAddr, u32>>,
 }
@@ -37,18 +38,29 @@ impl Slots {
     /// For `cap` connections in all and `per_address` from one IPv4 address or one IPv6 /64, and the reserve of each.
     #[must_use]
     pub fn new(cap: NonZeroU32, per_address: Option<NonZeroU32>) -> Arc<Self> {
-        Arc::new(Self {
-            cap: cap.get(),
-            per_address: per_address.map(NonZeroU32::get),
-            open: AtomicU32::new(0),
+        let slots = Self {
+            cap: AtomicU32::default(),
+            per_address: AtomicU32::default(),
+            open: AtomicU32::default(),
             addresses: Mutex::default(),
-        })
+        };
+        slots.limit(cap, per_address);
+        Arc::new(slots)
+    }
+
+    /// Changes the caps for connections that are to come. What is open stays, and counts; only a connection that came
+    /// while addresses were not limited is never counted for its own.
+    pub fn limit(&self, cap: NonZeroU32, per_address: Option<NonZeroU32>) {
+        let per_address = per_address.map_or(0, NonZeroU32::get);
+        self.cap.store(cap.get(), Ordering::Relaxed);
+        self.per_address.store(per_address, Ordering::Relaxed);
     }
 
     /// Counts one connection more, from wherever; `None` if there is no room for it at all.
     #[must_use]
     pub fn take(self: &Arc<Self>) -> Option<Slot> {
-        let most = self.cap + reserve(self.cap);
+        let cap = self.cap.load(Ordering::Relaxed);
+        let most = cap + reserve(cap);
         let before = self
             .open
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
@@ -57,7 +69,7 @@ impl Slots {
         before.ok().map(|before| Slot {
             slots: Arc::clone(self),
             address: None,
-            is_over: before >= self.cap,
+            is_over: before >= cap,
         })
     }
 
@@ -75,9 +87,10 @@ impl Slot {
     /// # Errors
     /// [`AddressFull`] if that address has all that it may have, its reserve included. The slot itself stays taken.
     pub fn count_for(&mut self, address: IpAddr) -> Result<(), AddressFull> {
-        let Some(cap) = self.slots.per_address else {
+        let cap = self.slots.per_address.load(Ordering::Relaxed);
+        if cap == 0 {
             return Ok(());
-        };
+        }
         let key = network(address);
         let mut addresses = self.slots.addresses();
         let open = addresses.entry(key).or_default();
@@ -156,6 +169,24 @@ mod tests {
         assert!(slots.take().is_some_and(|slot| slot.is_over()));
         taken.clear();
         assert!(slots.take().is_some_and(|slot| !slot.is_over()));
+    }
+
+    #[test]
+    fn new_caps_are_for_new_connections_and_what_is_open_counts() {
+        let slots = Slots::new(number(10), None);
+        let taken: Vec<_> = (0..3).map(|_| slots.take().unwrap()).collect();
+        slots.limit(number(2), Some(number(1)));
+        assert!(slots.take().is_some_and(|slot| slot.is_over()));
+        assert!(taken.iter().all(|slot| !slot.is_over()));
+        slots.limit(number(10), Some(number(1)));
+        let mut counted: Vec<_> = (0..2).map(|_| slots.take().unwrap()).collect();
+        for slot in &mut counted {
+            slot.count_for(ip("192.0.2.1")).unwrap();
+        }
+        assert_eq!([false, true], [counted[0].is_over(), counted[1].is_over()]);
+        slots.limit(number(10), None);
+        drop((taken, counted));
+        assert!(slots.addresses().is_empty(), "counted while it was limited");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
-    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+    ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier,
 };
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
@@ -15,11 +15,26 @@ use rustls::{RootCertStore, ServerConfig, SignatureScheme};
 
 use crate::config::{Certificate, ClientAuth, Tls, TlsVersion};
 
+/// The keys of session tickets, in memory only and changed by themselves. One for all configurations of a run: a session
+/// that began under one of them is resumed under the next.
+#[derive(Clone, Debug)]
+pub struct Tickets(Arc<dyn ProducesTickets>);
+
+impl Tickets {
+    /// New keys.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn new() -> Result<Self, rustls::Error> {
+        aws_lc_rs::Ticketer::new().map(Self)
+    }
+}
+
 /// Makes the configuration of the https listeners.
 ///
 /// # Errors
-/// rustls' refusal of a version, of the ticket key's random numbers or of an authority; none depends on a client.
-pub fn server_config(tls: &Tls) -> Result<ServerConfig, rustls::Error> {
+/// rustls' refusal of a version or of an authority; none depends on a client.
+pub fn server_config(tls: &Tls, tickets: &Tickets) -> Result<ServerConfig, rustls::Error> {
     let versions: &[_] = match tls.min_version {
         TlsVersion::Tls12 => &[&TLS12, &TLS13],
         TlsVersion::Tls13 => &[&TLS13],
@@ -35,7 +50,7 @@ pub fn server_config(tls: &Tls) -> Result<ServerConfig, rustls::Error> {
         .map(|name| name.as_bytes().to_vec())
         .into();
     if tls.client_auth == ClientAuth::Off {
-        config.ticketer = aws_lc_rs::Ticketer::new()?;
+        config.ticketer = Arc::clone(&tickets.0);
         config.send_tls13_tickets = 1;
     } else {
         // A resumed session takes its client's certificate from the ticket and verifies nothing: one that has expired,

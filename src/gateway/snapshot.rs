@@ -35,6 +35,22 @@ impl Snapshot {
         Self { live, endpoints }
     }
 
+    /// Ends the series of what `next`, which takes this one's place, does not have any more.
+    pub fn retire(&self, next: &Self, metrics: &Metrics) {
+        for endpoint in &self.live.endpoints {
+            let name = endpoint.name.as_str();
+            let (tokens, keys) = slots(endpoint);
+            match next.live.endpoints.iter().find(|next| next.name == name) {
+                Some(next) => {
+                    let (first_token, first_key) = slots(next);
+                    let gone = (first_token..tokens, first_key..keys);
+                    metrics.verification.slots_are_gone(name, gone.0, gone.1);
+                }
+                None => metrics.verification.endpoint_is_gone(name, tokens, keys),
+            }
+        }
+    }
+
     /// Every endpoint with its counters.
     pub fn endpoints(&self) -> impl Iterator<Item = (&Endpoint, &Counted)> {
         self.live.endpoints.iter().zip(&self.endpoints)
@@ -42,13 +58,15 @@ impl Snapshot {
 }
 
 fn counted(endpoint: &Endpoint, metrics: &Metrics) -> Counted {
-    let credentials = &endpoint.credentials;
+    let (tokens, keys) = slots(endpoint);
     Counted {
         name: endpoint.name.as_str().into(),
-        metrics: metrics.verification.endpoint(
-            &endpoint.name,
-            credentials.tokens.len(),
-            credentials.keys().len(),
-        ),
+        metrics: metrics.verification.endpoint(&endpoint.name, tokens, keys),
     }
+}
+
+/// How many tokens and keys it has.
+fn slots(endpoint: &Endpoint) -> (usize, usize) {
+    let credentials = &endpoint.credentials;
+    (credentials.tokens.len(), credentials.keys().len())
 }

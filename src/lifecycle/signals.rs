@@ -23,15 +23,13 @@ impl Signals {
         })
     }
 
-    /// Resolves at the next SIGTERM or SIGINT. SIGHUP, whose default action would end the program, is only noted.
-    pub async fn stop(&mut self) {
+    /// Resolves at the next SIGTERM or SIGINT. `hung_up` is called at each SIGHUP before that.
+    pub async fn stop(&mut self, hung_up: impl Fn()) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => {
-                    tracing::warn!("SIGHUP: a new configuration is read at a restart only");
-                }
+                _ = self.hangup.recv() => hung_up(),
             }
         }
     }

@@ -352,3 +352,17 @@ label! {
         Forward = "forward",
     }
 }
+
+label! {
+    /// How an attempt to reload the configuration ended.
+    ReloadLabel {
+        /// Another one is in force.
+        Success = "success",
+        /// What was read is what is in force.
+        Unchanged = "unchanged",
+        /// What was read has faults; the old one stays.
+        Failure = "failure",
+        /// What was read is good and needs a restart; the old one stays.
+        RestartNeeded = "restart_needed",
+    }
+}

@@ -420,6 +420,26 @@ fn without_a_descriptor_left_the_metrics_are_still_to_be_had() {
 }
 
 #[test]
+fn files_that_cannot_be_looked_at_for_want_of_a_descriptor_have_not_changed() {
+    let upstream = Recorder::answering(OK);
+    let gate = with_256_files(
+        &upstream,
+        "limits: {connections: 1000}\nreload: {poll: 1ms}\n",
+        &[],
+    );
+    let flood: Vec<_> = (0..400).map(|_| tcp(gate.http)).collect();
+    gate.wait_for_line(&["could not be accepted"]);
+    // Each look takes a while of its own: many periods go by.
+    for _ in 0..200 {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", gate.pid())).unwrap();
+        assert!(files.count() > 250);
+    }
+    drop(flood);
+    let output = gate.stop().output;
+    assert!(!output.contains("fault in the configuration"), "{output}");
+}
+
+#[test]
 fn a_thousand_clients_that_are_slow_do_not_stop_a_new_one() {
     let upstream = Recorder::answering(OK);
     let gate = Gate::start(&format!(

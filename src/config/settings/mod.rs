@@ -2,6 +2,7 @@
 //!
 //! Each file holds the struct and how it is read. Readers go on after a fault, so that one start shows them all.
 
+mod boot;
 mod credentials;
 mod domain_files;
 mod endpoint;
@@ -19,10 +20,10 @@ mod upstream_tls;
 mod upstream_url;
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 
 use bytes::Bytes;
 
+pub use boot::Boot;
 pub use endpoint::Endpoint;
 pub use headers::{Headers, Underscores};
 pub use http::{Http, OtherRequests};
@@ -30,7 +31,7 @@ pub use limits::{BodyLimits, Http2Limits, Limits};
 pub use listen::Listen;
 pub use log::{Log, LogFormat};
 pub use networks::Networks;
-pub use process::Drain;
+pub use process::{Drain, Reload};
 pub use timeouts::Timeouts;
 pub use tls::{ClientAuth, Tls, TlsVersion};
 pub use upstream::Upstream;
@@ -41,10 +42,11 @@ use super::fault::Faults;
 use super::layers::Config;
 use super::place::{Place, Section};
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "listen",
     "workers",
     "drain",
+    "reload",
     "tls",
     "http",
     "upstream",
@@ -64,22 +66,6 @@ pub struct Settings {
     pub boot: Boot,
     /// What a reload may swap while requests are served.
     pub live: Live,
-}
-
-/// What only a restart can change: sockets, threads, their connections, the log. Compare two of them to tell whether
-/// a reload needs a restart.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Boot {
-    /// The sockets to bind.
-    pub listen: Listen,
-    /// How many worker threads serve; 1 to 256.
-    pub workers: NonZeroUsize,
-    /// How it ends.
-    pub drain: Drain,
-    /// The backend. Here and not in [`Live`] because each worker's connections belong to it.
-    pub upstream: Upstream,
-    /// What is logged, and how.
-    pub log: Log,
 }
 
 /// What a reload may swap. One request sees one `Live`.
@@ -109,6 +95,7 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
     let listen = listen::read(&root, faults);
     let workers = process::read_workers(&root, faults);
     let drain = process::read_drain(&root, faults);
+    let reload = process::read_reload(&root, faults);
     let tls = tls::read(&root, faults);
     let http = http::read(&root, faults);
     let upstream = upstream::read(&root, faults);
@@ -124,6 +111,7 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
             listen: listen?,
             workers: workers?,
             drain: drain?,
+            reload: reload?,
             upstream: upstream?,
             log: log?,
         },

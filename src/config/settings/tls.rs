@@ -104,7 +104,8 @@ fn read_client_auth(tls: &Section<'_>, faults: &mut Faults) -> Option<ClientAuth
         }
         (Some(make), _) => tls
             .read("client_ca", PATH, faults, |place| {
-                certificate::read_authorities(&place.config().resolve(place.text()?))
+                let config = place.config();
+                certificate::read_authorities(config.files(), &config.resolve(place.text()?))
             })
             .map(make),
     }
@@ -148,12 +149,16 @@ fn read_certificate<'c>(
     let path = |place: &Place<'_>| Ok(place.config().resolve(place.text()?));
     let cert_path = pair.read("cert", PATH, faults, path);
     let key_path = pair.read("key", PATH, faults, path);
-    let chain = cert_path
-        .as_deref()
-        .and_then(|path| pair.read("cert", PATH, faults, |_| certificate::read_chain(path)));
-    let key = key_path
-        .as_deref()
-        .and_then(|path| pair.read("key", PATH, faults, |_| certificate::read_key(path)));
+    let chain = cert_path.as_deref().and_then(|path| {
+        pair.read("cert", PATH, faults, |place| {
+            certificate::read_chain(place.config().files(), path)
+        })
+    });
+    let key = key_path.as_deref().and_then(|path| {
+        pair.read("key", PATH, faults, |place| {
+            certificate::read_key(place.config().files(), path)
+        })
+    });
     let paths = (&*cert_path?, &*key_path?);
     let (chain, key) = (chain?, key?);
     // The name is asked for last: a key that does not match is shown beside a bad name.

@@ -1,7 +1,7 @@
 //! `upstream.tls`: whom to believe to be the backend, and who we are to it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -66,7 +66,8 @@ pub(super) fn read(
     let authorities = match tls.get("ca") {
         None => faults.keep(system()),
         Some(_) => tls.read("ca", PATH, faults, |place| {
-            certificate::read_authorities(&place.config().resolve(place.text()?))
+            let config = place.config();
+            certificate::read_authorities(config.files(), &config.resolve(place.text()?))
         }),
     };
     let server_name = match tls.get("server_name") {
@@ -133,12 +134,16 @@ fn read_certificate(tls: &Section<'_>, faults: &mut Faults) -> Option<Option<Cli
     let path = |place: &Place<'_>| Ok(place.config().resolve(place.text()?));
     let cert_path = tls.read("cert", PATH, faults, path);
     let key_path = tls.read("key", PATH, faults, path);
-    let chain = cert_path
-        .as_deref()
-        .and_then(|path| tls.read("cert", PATH, faults, |_| certificate::read_chain(path)));
-    let key = key_path
-        .as_deref()
-        .and_then(|path| tls.read("key", PATH, faults, |_| certificate::read_key(path)));
+    let chain = cert_path.as_deref().and_then(|path| {
+        tls.read("cert", PATH, faults, |place| {
+            certificate::read_chain(place.config().files(), path)
+        })
+    });
+    let key = key_path.as_deref().and_then(|path| {
+        tls.read("key", PATH, faults, |place| {
+            certificate::read_key(place.config().files(), path)
+        })
+    });
     let paths = (&*cert_path?, &*key_path?);
     let (chain, key) = (chain?, key?);
     let pair = tls.read("key", PATH, faults, |_| {
@@ -148,7 +153,18 @@ fn read_certificate(tls: &Section<'_>, faults: &mut Faults) -> Option<Option<Cli
 }
 
 /// The authorities that the system believes, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+///
+/// Looked up once: an update of the system's package is no change of the configuration, and must not make a reload ask
+/// for a restart.
 fn system() -> Result<Vec<CertificateDer<'static>>, Fault> {
+    static KNOWN: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
+    if let Some(authorities) = KNOWN.get() {
+        return Ok(authorities.clone());
+    }
+    look_up().map(|authorities| KNOWN.get_or_init(|| authorities).clone())
+}
+
+fn look_up() -> Result<Vec<CertificateDer<'static>>, Fault> {
     let loaded = rustls_native_certs::load_native_certs();
     let mut store = RootCertStore::empty();
     // A system's bundle may hold one that is broken, and a hundred that are not.

@@ -132,6 +132,14 @@ impl ConnectionMetrics {
             .with_label_values(&[certificate])
             .set(not_after);
     }
+
+    /// A certificate is no longer configured: its series ends.
+    pub fn certificate_is_gone(&self, certificate: &str) {
+        // An error means that there is none.
+        let _ = self
+            .certificate_not_after
+            .remove_label_values(&[certificate]);
+    }
 }
 
 fn rejected(families: &Families<'_>) -> Result<Vec<IntCounter>, prometheus::Error> {

@@ -7,6 +7,7 @@
 mod connection;
 mod family;
 mod process;
+mod reload;
 mod request;
 mod tunnel;
 mod upstream;
@@ -16,6 +17,7 @@ use prometheus::{Encoder, Registry, TextEncoder};
 
 pub use connection::ConnectionMetrics;
 pub use process::ProcessMetrics;
+pub use reload::ReloadMetrics;
 pub use request::RequestMetrics;
 pub use tunnel::TunnelMetrics;
 pub use upstream::UpstreamMetrics;
@@ -37,6 +39,8 @@ pub struct Metrics {
     pub upstream: UpstreamMetrics,
     /// Upgraded connections and streams.
     pub tunnel: TunnelMetrics,
+    /// Reloads of the configuration.
+    pub reload: ReloadMetrics,
     /// The program itself.
     pub process: ProcessMetrics,
 }
@@ -55,6 +59,7 @@ impl Metrics {
             connection: ConnectionMetrics::new(&families)?,
             upstream: UpstreamMetrics::new(&families)?,
             tunnel: TunnelMetrics::new(&families)?,
+            reload: ReloadMetrics::new(&families)?,
             process: ProcessMetrics::new(&families)?,
             registry: registry.clone(),
         })

@@ -1,5 +1,6 @@
 //! Verdicts on verifications, by endpoint.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use prometheus::{Histogram, IntCounter, IntCounterVec};
@@ -72,6 +73,32 @@ impl VerificationMetrics {
                 .collect(),
             tokens: slots("token", tokens),
             keys: slots("encoding_aes_key", keys),
+        }
+    }
+
+    /// An endpoint is no longer configured: its series end. `tokens` and `keys` are as many as it had.
+    pub fn endpoint_is_gone(&self, name: &str, tokens: usize, keys: usize) {
+        let failures = Rejection::ALL
+            .iter()
+            .map(|reason| ["failure", reason.label()]);
+        for [result, reason] in failures.chain([["success", "none"]]) {
+            // An error means that there is none.
+            let _ = self
+                .verifications
+                .remove_label_values(&[name, result, reason]);
+        }
+        self.slots_are_gone(name, 0..tokens, 0..keys);
+    }
+
+    /// An endpoint has fewer tokens and keys than it had: the series of the slots that it lost end.
+    pub fn slots_are_gone(&self, name: &str, tokens: Range<usize>, keys: Range<usize>) {
+        let tokens = tokens.map(|slot| ("token", slot));
+        let keys = keys.map(|slot| ("encoding_aes_key", slot));
+        for (kind, slot) in tokens.chain(keys) {
+            let slot = slot.to_string();
+            let _ = self
+                .credential_used
+                .remove_label_values(&[name, kind, slot.as_str()]);
         }
     }
 

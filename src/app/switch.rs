@@ -1,0 +1,101 @@
+//! What is in force, behind the pointers that the workers read, and how another configuration takes its place.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::config::{Certificate, Live, Tls};
+use crate::edge::slots::Slots;
+use crate::edge::terms::Terms;
+use crate::edge::tls::Tickets;
+use crate::gateway::snapshot::Snapshot;
+use crate::observe::exchange::Observer;
+
+/// The live settings in force, in the shapes that each room wants.
+#[derive(Clone, Debug)]
+pub(super) struct Switch {
+    /// For connections.
+    pub(super) terms: Arc<ArcSwap<Terms>>,
+    /// For requests.
+    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
+    /// For all connections together.
+    pub(super) slots: Arc<Slots>,
+    tickets: Tickets,
+    /// Connections that the limit of open files is enough for.
+    enough: NonZeroU32,
+    observer: Arc<Observer>,
+}
+
+impl Switch {
+    /// Puts the first ones in force.
+    ///
+    /// # Errors
+    /// The TLS library refuses its configuration.
+    pub(super) fn new(
+        live: Live,
+        enough: NonZeroU32,
+        observer: Arc<Observer>,
+    ) -> Result<Self, rustls::Error> {
+        let tickets = Tickets::new()?;
+        let terms = Terms::new(&live, &tickets)?;
+        let cap = cap(&live, enough);
+        show_certificates(&live.tls, &observer);
+        Ok(Self {
+            terms: Arc::new(ArcSwap::from_pointee(terms)),
+            slots: Slots::new(cap, live.limits.connections_per_address),
+            snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::new(
+                live,
+                &observer.metrics,
+            ))),
+            tickets,
+            enough,
+            observer,
+        })
+    }
+
+    /// Puts others in force, all of them or none. One call at a time.
+    ///
+    /// # Errors
+    /// The TLS library refuses its configuration.
+    pub(super) fn switch(&self, live: Live) -> Result<(), rustls::Error> {
+        let terms = Terms::new(&live, &self.tickets)?;
+        // From here on nothing fails.
+        let metrics = &self.observer.metrics;
+        self.slots
+            .limit(cap(&live, self.enough), live.limits.connections_per_address);
+        show_certificates(&live.tls, &self.observer);
+        let next = Arc::new(Snapshot::new(live, metrics));
+        // Requests first: whoever gets a new certificate then gets nothing of the old configuration on that connection.
+        let old = self.snapshot.swap(Arc::clone(&next));
+        self.terms.store(Arc::new(terms));
+        old.retire(&next, metrics);
+        for Certificate { name, .. } in &old.live.tls.certificates {
+            let mut others = next.live.tls.certificates.iter();
+            if !others.any(|other| other.name == *name) {
+                metrics.connection.certificate_is_gone(name);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn show_certificates(tls: &Tls, observer: &Observer) {
+    for certificate in &tls.certificates {
+        let metrics = &observer.metrics.connection;
+        metrics.certificate_ends(&certificate.name, certificate.not_after);
+    }
+}
+
+/// The cap on connections, as configured or by the limit of open files.
+fn cap(live: &Live, enough: NonZeroU32) -> NonZeroU32 {
+    let cap = live.limits.connections.unwrap_or(enough);
+    if cap > enough {
+        tracing::warn!(
+            connections = cap,
+            enough_for = enough,
+            "limits.connections is more than the limit of open files allows"
+        );
+    }
+    cap
+}
