@@ -49,6 +49,7 @@ mod observability;
 mod partners;
 mod pool;
 mod prometheus;
+mod prometheus_server;
 mod proxy_protocol;
 mod recorder;
 mod resilience;
