@@ -15,6 +15,7 @@
 )]
 
 mod addresses;
+mod alert_rules;
 mod allow;
 mod architecture;
 mod backends;
@@ -50,6 +51,7 @@ mod partners;
 mod pool;
 mod prometheus;
 mod prometheus_server;
+mod promql;
 mod proxy_protocol;
 mod recorder;
 mod resilience;
