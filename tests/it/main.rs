@@ -16,6 +16,7 @@
 
 mod addresses;
 mod alert_rules;
+mod alerts;
 mod allow;
 mod architecture;
 mod backends;
