@@ -32,6 +32,7 @@ mod configuration;
 mod connection_caps;
 mod console;
 mod consoles;
+mod dashboard;
 mod drain;
 mod early_answer;
 mod expect;
