@@ -15,6 +15,8 @@
 )]
 
 mod addresses;
+mod alert_rules;
+mod alerts;
 mod allow;
 mod architecture;
 mod backends;
@@ -30,6 +32,7 @@ mod configuration;
 mod connection_caps;
 mod console;
 mod consoles;
+mod dashboard;
 mod drain;
 mod early_answer;
 mod exhaustion;
@@ -51,6 +54,8 @@ mod observability;
 mod partners;
 mod pool;
 mod prometheus;
+mod prometheus_server;
+mod promql;
 mod proxy_protocol;
 mod recorder;
 mod reload;

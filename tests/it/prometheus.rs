@@ -1,21 +1,14 @@
 //! A real Prometheus reads the metrics, and its own tool finds nothing to complain of.
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use serde_json::Value;
-use tempfile::TempDir;
-
-use crate::client::{curl, get};
-use crate::console::{Plain, encode};
-use crate::gate::{Gate, SOON};
+use crate::client::curl;
+use crate::console::Plain;
+use crate::gate::Gate;
+use crate::prometheus_server::Prometheus;
 
 const TOKEN: &str = "QDG6eKspamTOKEN1";
-/// Between two looks at something that is on its way.
-const LOOK: Duration = Duration::from_millis(20);
 
 fn gate() -> Gate {
     Gate::start(&format!(
@@ -43,105 +36,10 @@ fn traffic(gate: &Gate) {
     }
 }
 
-struct Prometheus {
-    child: Child,
-    address: SocketAddr,
-    _dir: TempDir,
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Prometheus {
-    /// Starts one that scrapes `target` every second. Somebody may take the port in between: then another one.
-    fn start(target: SocketAddr) -> Self {
-        for _ in 0..5 {
-            if let Some(started) = Self::try_start(target) {
-                return started;
-            }
-        }
-        panic!("Prometheus did not start");
-    }
-
-    fn try_start(target: SocketAddr) -> Option<Self> {
-        let dir = TempDir::new().unwrap();
-        let config = dir.path().join("prometheus.yml");
-        let yaml = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}
-scrape_configs: [{{job_name: wxgate, static_configs: [{{targets: ['{target}']}}]}}]
-"
-        );
-        std::fs::write(&config, yaml).unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                dir.path().join("data").display()
-            ))
-            .arg(format!("--web.listen-address={address}"))
-            .arg("--log.level=error")
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .expect("prometheus is not installed: run tests/partners/install");
-        let mut started = Self {
-            child,
-            address,
-            _dir: dir,
-        };
-        let deadline = Instant::now() + SOON;
-        while Instant::now() < deadline {
-            if started.child.try_wait().unwrap().is_some() {
-                return None;
-            }
-            if TcpStream::connect(address).is_ok() && get(address, "/-/ready").status() == 200 {
-                return Some(started);
-            }
-            thread::park_timeout(LOOK);
-        }
-        panic!("Prometheus is not ready");
-    }
-
-    /// The value of an expression that has one series, or none yet.
-    fn query(&self, expression: &str) -> Option<f64> {
-        let answer = get(
-            self.address,
-            &format!("/api/v1/query?query={}", encode(expression)),
-        );
-        let body: Value = serde_json::from_slice(&answer.body).unwrap();
-        assert_eq!(body["status"], "success", "{body}");
-        let result = body["data"]["result"].as_array().unwrap();
-        assert!(result.len() < 2, "{body}");
-        result.first()?["value"][1].as_str()?.parse().ok()
-    }
-
-    fn wait_for(&self, expression: &str, value: f64) {
-        let deadline = Instant::now() + SOON;
-        loop {
-            let now = self.query(expression);
-            if now.is_some_and(|now| (now - value).abs() < 1e-9) {
-                return;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "{expression} is {now:?}, not {value}"
-            );
-            thread::park_timeout(LOOK);
-        }
-    }
-}
-
 #[test]
 fn a_real_prometheus_counts_what_happened() {
     let gate = gate();
-    let prometheus = Prometheus::start(gate.admin);
+    let prometheus = Prometheus::watching(gate.admin);
     prometheus.wait_for("up{job='wxgate'}", 1.0);
     // Every series is there before the first event, so that a rate over it is right from then on.
     prometheus.wait_for("count(wxgate_verifications_total == 0)", 26.0);
