@@ -17,7 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Boot, Live, Settings, Source};
 use crate::edge::admission::Admission;
-use crate::edge::{descriptors, listener};
+use crate::edge::descriptors::{self, Descriptors};
+use crate::edge::listener;
 use crate::lifecycle::drain::{Drain, Drained};
 use crate::lifecycle::reload::{Reload, Reloader};
 use crate::lifecycle::signals::Signals;
@@ -29,6 +30,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::seldom::Seldom;
 use crate::observe::sink::Sink;
 use crate::upstream::connect::Connector;
+use crate::upstream::files::Files;
 use crate::worker::{Shared, Sockets, Worker};
 use switch::Switch;
 
@@ -109,21 +111,21 @@ impl App {
         let observer = Arc::new(observer(&boot, &sinks)?);
         let (workers, admin, bound) = bind_all(&boot)?;
         log::count_panics(Arc::clone(&observer));
-        let connections = enough_connections(&boot, &live);
-        let switch =
-            Switch::new(live, connections, Arc::clone(&observer)).map_err(StartError::Tls)?;
+        let (enough, files) = enough_connections(&boot, &live);
+        let switch = Switch::new(live, enough, Arc::clone(&observer)).map_err(StartError::Tls)?;
         let admission = Admission {
             proxy_protocol: boot.listen.proxy_protocol.clone(),
             slots: Arc::clone(&switch.slots),
             observer: Arc::clone(&observer),
             full: Seldom::default(),
             unnamed: Seldom::default(),
+            starved: Seldom::default(),
         };
         let shared = Shared {
             admission: Arc::new(admission),
             terms: Arc::clone(&switch.terms),
             snapshot: Arc::clone(&switch.snapshot),
-            upstream: Connector::new(boot.upstream.clone(), Arc::clone(&observer))
+            upstream: Connector::new(boot.upstream.clone(), files, Arc::clone(&observer))
                 .map_err(StartError::Tls)?,
             observer,
             drain: Drain::default(),
@@ -217,16 +219,22 @@ fn observer(boot: &Boot, sinks: &Sinks) -> Result<Observer, StartError> {
     })
 }
 
-/// How many connections the limit of open files is enough for.
-fn enough_connections(boot: &Boot, live: &Live) -> NonZeroU32 {
+/// How many connections the limit of open files is enough for; and what the cap leaves of it for the upstream.
+fn enough_connections(boot: &Boot, live: &Live) -> (NonZeroU32, Files) {
     let open_files = descriptors::raise();
     let addresses = boot.listen.https.len() + boot.listen.http.len();
     // Every system that serves has such a limit; 1024 is the customary one.
-    let enough =
-        descriptors::connections(open_files.unwrap_or(1024), boot.workers.get(), addresses);
+    let descriptors = Descriptors::of(open_files.unwrap_or(1024), boot.workers.get(), addresses);
+    let enough = descriptors.connections();
     let cap = live.limits.connections.unwrap_or(enough);
-    tracing::info!(connections = cap, open_files, "connections are limited");
-    enough
+    let upstream = descriptors.upstream(cap);
+    tracing::info!(
+        connections = cap,
+        upstream_connections = upstream,
+        open_files,
+        "connections are limited"
+    );
+    (enough, Files::new(upstream))
 }
 
 /// Binds every address, or none.
