@@ -111,9 +111,8 @@ impl App {
         let observer = Arc::new(observer(&boot, &sinks)?);
         let (workers, admin, bound) = bind_all(&boot)?;
         log::count_panics(Arc::clone(&observer));
-        let (connections, files) = connections(&boot, &live);
-        let switch =
-            Switch::new(live, connections, Arc::clone(&observer)).map_err(StartError::Tls)?;
+        let (enough, files) = enough_connections(&boot, &live);
+        let switch = Switch::new(live, enough, Arc::clone(&observer)).map_err(StartError::Tls)?;
         let admission = Admission {
             proxy_protocol: boot.listen.proxy_protocol.clone(),
             slots: Arc::clone(&switch.slots),
@@ -220,8 +219,8 @@ fn observer(boot: &Boot, sinks: &Sinks) -> Result<Observer, StartError> {
     })
 }
 
-/// How many connections the limit of open files is enough for; and what the cap leaves for the upstream.
-fn connections(boot: &Boot, live: &Live) -> (NonZeroU32, Files) {
+/// How many connections the limit of open files is enough for; and what the cap leaves of it for the upstream.
+fn enough_connections(boot: &Boot, live: &Live) -> (NonZeroU32, Files) {
     let open_files = descriptors::raise();
     let addresses = boot.listen.https.len() + boot.listen.http.len();
     // Every system that serves has such a limit; 1024 is the customary one.

@@ -140,8 +140,10 @@ const BREAKS: &[(&str, Break)] = &[
     }),
     ("gone", |dir| fs::remove_file(dir.join("tls.key")).unwrap()),
     ("a folder", |dir| {
-        fs::remove_file(dir.join("tls.crt")).unwrap();
-        fs::create_dir(dir.join("tls.crt")).unwrap();
+        // In one step as well: else it would be gone in between.
+        fs::create_dir(dir.join("folder")).unwrap();
+        symlink("folder", dir.join("new")).unwrap();
+        fs::rename(dir.join("new"), dir.join("tls.crt")).unwrap();
     }),
 ];
 
@@ -179,7 +181,6 @@ fn a_broken_pair_keeps_the_old_one_and_is_told_once() {
         );
         assert!(!output.contains("PRIVATE KEY---"), "{output}");
         let before = attempts(&gate);
-        let _ = fs::remove_dir(dir.join("tls.crt"));
         for (name, content) in &good {
             if fs::read(dir.join(name)).ok().as_ref() != Some(content) {
                 put(dir, name, content);
