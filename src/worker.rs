@@ -1,7 +1,7 @@
 //! One worker: a thread with its own runtime, sockets and upstream connections.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,9 @@ use crate::edge::admission::{self, Admission};
 use crate::edge::connection::Connections;
 use crate::edge::handshake::Handshakes;
 use crate::edge::http2::options::Http2Options;
+use crate::edge::listener::Listener;
 use crate::edge::slots::Slot;
+use crate::edge::sockets::Sockets;
 use crate::edge::write_clock::WriteClock;
 use crate::edge::{Handler, http1, listener};
 use crate::gateway::body::Body;
@@ -53,15 +55,6 @@ pub struct Shared {
     pub observer: Arc<Observer>,
     /// When to stop.
     pub drain: Drain,
-}
-
-/// A worker's own sockets, one on every address.
-#[derive(Debug, Default)]
-pub struct Sockets {
-    /// For TLS.
-    pub https: Vec<StdListener>,
-    /// For clear text.
-    pub http: Vec<StdListener>,
 }
 
 /// A worker.
@@ -148,7 +141,7 @@ impl Worker {
         }
     }
 
-    async fn accept(self: Rc<Self>, label: ListenerLabel, socket: StdListener) -> io::Result<()> {
+    async fn accept(self: Rc<Self>, label: ListenerLabel, socket: Listener) -> io::Result<()> {
         let serve = |stream, peer| {
             let peer = admission::canonical(peer);
             let Some(slot) = self.shared.admission.admit(label, peer) else {

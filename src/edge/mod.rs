@@ -16,9 +16,11 @@ pub mod first_flight;
 pub mod handshake;
 pub mod http1;
 pub mod http2;
+pub mod inherited;
 pub mod listener;
 pub mod proxy_protocol;
 pub mod slots;
+pub mod sockets;
 pub mod tls;
 pub mod write_clock;
 
