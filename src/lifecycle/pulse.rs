@@ -71,3 +71,57 @@ impl Heart {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::{Heart, Pulse};
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    /// A worker whose loop hangs until `go_on` has something.
+    fn worker(heart: Heart, go_on: Receiver<()>) {
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build_local(tokio::runtime::LocalOptions::default())
+                .unwrap();
+            runtime.block_on(async move {
+                let beat = tokio::task::spawn_local(heart.beat());
+                go_on.recv().unwrap();
+                beat.await.unwrap();
+            });
+        });
+    }
+
+    #[tokio::test]
+    async fn one_loop_that_hangs_is_enough() {
+        let mut pulse = Pulse::default();
+        let (go_on, hang) = channel();
+        let (free, turns) = channel();
+        free.send(()).unwrap();
+        worker(pulse.heart(), turns);
+        worker(pulse.heart(), hang);
+        let felt = pulse.feel(Duration::from_millis(10));
+        tokio::pin!(felt);
+        assert!(
+            timeout(Duration::from_millis(100), &mut felt)
+                .await
+                .is_err()
+        );
+        go_on.send(()).unwrap();
+        timeout(SOON, felt).await.unwrap();
+        timeout(SOON, pulse.feel(SOON)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_has_ended_is_not_waited_for() {
+        let mut pulse = Pulse::default();
+        drop(pulse.heart());
+        timeout(SOON, pulse.feel(SOON)).await.unwrap();
+    }
+}

@@ -24,10 +24,12 @@ const STATUS_AGE: Duration = Duration::from_hours(1);
 #[derive(Clone, Debug)]
 pub struct Manager(Option<Arc<Link>>);
 
+type StatusLine = Box<dyn Fn() -> String + Send + Sync>;
+
 struct Link {
     socket: UnixDatagram,
     address: SocketAddr,
-    status: Box<dyn Fn() -> String + Send + Sync>,
+    status: StatusLine,
     watchdog: Option<Duration>,
     is_stopping: AtomicBool,
 }
@@ -39,16 +41,7 @@ impl Manager {
         let Some(name) = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
             return Self(None);
         };
-        // Zero would be no watchdog but a busy loop.
-        let watchdog = sd_notify::watchdog_enabled().filter(|period| !period.is_zero());
-        let link = open(&name).map(|(socket, address)| Link {
-            socket,
-            address,
-            status: Box::new(status),
-            watchdog,
-            is_stopping: AtomicBool::new(false),
-        });
-        match link {
+        match Link::open(&name, Box::new(status)) {
             Ok(link) => Self(Some(Arc::new(link))),
             Err(error) => {
                 tracing::warn!(?name, %error, "NOTIFY_SOCKET: the service manager cannot be told anything");
@@ -112,6 +105,24 @@ impl Manager {
 }
 
 impl Link {
+    fn open(name: &OsStr, status: StatusLine) -> io::Result<Self> {
+        let address = match name.as_bytes() {
+            [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+            [b'/', ..] => SocketAddr::from_pathname(name)?,
+            _ => return Err(io::ErrorKind::AddrNotAvailable.into()),
+        };
+        let socket = UnixDatagram::unbound()?;
+        socket.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self {
+            socket,
+            address,
+            status,
+            // Zero would be no watchdog but a busy loop.
+            watchdog: sd_notify::watchdog_enabled().filter(|period| !period.is_zero()),
+            is_stopping: AtomicBool::new(false),
+        })
+    }
+
     fn tell(&self, what: &[NotifyState<'_>]) {
         let lines: Vec<String> = what.iter().map(ToString::to_string).collect();
         let sent = self
@@ -129,13 +140,78 @@ impl fmt::Debug for Link {
     }
 }
 
-fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
-    let address = match name.as_bytes() {
-        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
-        [b'/', ..] => SocketAddr::from_pathname(name)?,
-        _ => return Err(io::Error::from(io::ErrorKind::AddrNotAvailable)),
-    };
-    let socket = UnixDatagram::unbound()?;
-    socket.set_write_timeout(Some(PATIENCE))?;
-    Ok((socket, address))
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::{Link, Manager};
+
+    fn manager() -> (tempfile::TempDir, UnixDatagram, Manager) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let patience = Some(Duration::from_millis(1));
+        socket.set_read_timeout(patience).unwrap();
+        let link = Link::open(path.as_os_str(), Box::new(|| "two endpoints".to_owned()));
+        (dir, socket, Manager(Some(Arc::new(link.unwrap()))))
+    }
+
+    fn heard(socket: &UnixDatagram) -> Option<String> {
+        let mut bytes = [0; 1024];
+        let length = socket.recv(&mut bytes).ok()?;
+        Some(String::from_utf8(bytes[..length].to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_reload_says_when_it_began_and_that_it_is_over() {
+        let (_dir, socket, manager) = manager();
+        manager.reloading();
+        let reloading = heard(&socket).unwrap();
+        let lines: Vec<&str> = reloading.lines().collect();
+        let [first, since, status] = lines[..] else {
+            panic!("{reloading}");
+        };
+        let since: u64 = since
+            .strip_prefix("MONOTONIC_USEC=")
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert_eq!(
+            (first, status),
+            ("RELOADING=1", "STATUS=reloading the configuration")
+        );
+        assert!(since > 0);
+        manager.ready();
+        assert_eq!(heard(&socket).unwrap(), "READY=1\nSTATUS=two endpoints");
+    }
+
+    #[test]
+    fn after_a_stop_nothing_is_ready_any_more() {
+        let (_dir, socket, manager) = manager();
+        manager.stopping();
+        assert!(heard(&socket).unwrap().starts_with("STOPPING=1\n"));
+        manager.reloading();
+        manager.ready();
+        manager.stopping();
+        assert_eq!(heard(&socket), None);
+        manager.alive();
+        assert_eq!(heard(&socket).unwrap(), "WATCHDOG=1");
+    }
+
+    #[test]
+    fn a_manager_that_takes_nothing_is_not_waited_for_long() {
+        let (_dir, socket, manager) = manager();
+        let began = std::time::Instant::now();
+        let tell = std::thread::spawn(move || (0..1000).for_each(|_| manager.alive()));
+        // As long as its queue has room; then one second each.
+        while !tell.is_finished() && began.elapsed() < Duration::from_millis(1500) {
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        assert!(!tell.is_finished());
+        drop(socket);
+        tell.join().unwrap();
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
 }
