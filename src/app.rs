@@ -4,13 +4,14 @@
 //! the admin listener and the drain, so that none of them ever delays a request.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::TcpListener as StdListener;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use arc_swap::ArcSwap;
 use thiserror::Error;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
@@ -18,10 +19,15 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::{Boot, Live, Settings, Source};
 use crate::edge::admission::Admission;
 use crate::edge::descriptors::{self, Descriptors};
-use crate::edge::listener;
+use crate::edge::inherited::InheritError;
+pub use crate::edge::inherited::Inherited;
+use crate::edge::sockets::{self, Bound, Open, OpenError, Sockets};
+use crate::gateway::snapshot::Snapshot;
 use crate::lifecycle::drain::{Drain, Drained};
+use crate::lifecycle::pulse::{Heart, Pulse};
 use crate::lifecycle::reload::{Reload, Reloader};
 use crate::lifecycle::signals::Signals;
+use crate::lifecycle::systemd::Manager;
 use crate::observe::access_log::AccessLog;
 use crate::observe::admin::{self, Admin};
 use crate::observe::exchange::Observer;
@@ -29,9 +35,10 @@ use crate::observe::log;
 use crate::observe::metrics::Metrics;
 use crate::observe::seldom::Seldom;
 use crate::observe::sink::Sink;
+use crate::observe::summary;
 use crate::upstream::connect::Connector;
 use crate::upstream::files::Files;
-use crate::worker::{Shared, Sockets, Worker};
+use crate::worker::{Shared, Worker};
 use switch::Switch;
 
 mod switch;
@@ -39,9 +46,9 @@ mod switch;
 /// Why the program could not start. Nothing is left half-started.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// Addresses that cannot be bound, all of them.
-    #[error("cannot listen on {}", addresses(.0))]
-    Bind(Vec<BindFault>),
+    /// Listening sockets that cannot be had.
+    #[error(transparent)]
+    Sockets(#[from] OpenError),
     /// The TLS library refuses its configuration.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
@@ -53,20 +60,22 @@ pub enum StartError {
     Runtime(#[source] io::Error),
 }
 
-/// One address that cannot be bound.
-#[derive(Debug)]
-pub struct BindFault {
-    address: SocketAddr,
-    error: io::Error,
+impl From<InheritError> for StartError {
+    fn from(error: InheritError) -> Self {
+        Self::Sockets(error.into())
+    }
 }
 
-fn addresses(faults: &[BindFault]) -> String {
-    let faults: Vec<String> = faults
-        .iter()
-        .map(|fault| format!("{} ({})", fault.address, fault.error))
-        .collect();
-    faults.join(", ")
+impl StartError {
+    /// True if a restart would not help: what was inherited does not go with the configuration.
+    #[must_use]
+    pub fn is_misconfiguration(&self) -> bool {
+        matches!(self, Self::Sockets(OpenError::Inherited(_)))
+    }
 }
+
+/// A worker that has not answered by then does not come up.
+const START: Duration = Duration::from_secs(5);
 
 /// Where log lines go.
 #[derive(Clone, Debug)]
@@ -90,28 +99,25 @@ pub struct App {
     sinks: Sinks,
 }
 
-/// The addresses that were bound, with the ports that the kernel chose.
-#[derive(Clone, Debug, Default)]
-pub struct Bound {
-    /// For TLS.
-    pub https: Vec<SocketAddr>,
-    /// For clear text.
-    pub http: Vec<SocketAddr>,
-    /// For metrics and probes.
-    pub admin: Option<SocketAddr>,
-}
-
 impl App {
-    /// Binds every address and prepares everything that can fail.
+    /// Binds every address that has no inherited socket, and prepares everything that can fail.
     ///
     /// # Errors
     /// See [`StartError`]; whatever was bound is closed again.
-    pub fn bind(settings: Settings, sinks: Sinks) -> Result<Self, StartError> {
+    pub fn bind(
+        settings: Settings,
+        inherited: Inherited,
+        sinks: Sinks,
+    ) -> Result<Self, StartError> {
         let Settings { boot, live } = settings;
         let observer = Arc::new(observer(&boot, &sinks)?);
-        let (workers, admin, bound) = bind_all(&boot)?;
+        let Open {
+            workers,
+            admin,
+            bound,
+        } = sockets::open(&boot.listen, boot.workers.get(), inherited)?;
         log::count_panics(Arc::clone(&observer));
-        let (enough, files) = enough_connections(&boot, &live);
+        let (enough, files) = enough_connections(&boot, &live, &bound);
         let switch = Switch::new(live, enough, Arc::clone(&observer)).map_err(StartError::Tls)?;
         let admission = Admission {
             proxy_protocol: boot.listen.proxy_protocol.clone(),
@@ -167,24 +173,26 @@ impl App {
         let mut signals = Signals::take()?;
         let (ended, mut ends) = mpsc::unbounded_channel();
         let mut threads = Vec::new();
+        let mut pulse = Pulse::default();
         for sockets in self.workers {
-            let ended = Ended(ended.clone());
-            threads.push(start_worker(threads.len(), sockets, self.shared.clone(), ended).await?);
+            let life = (pulse.heart(), Ended(ended.clone()));
+            threads.push(start_worker(threads.len(), sockets, self.shared.clone(), life).await?);
         }
         drop(ended);
         let drain = self.shared.drain.clone();
         if let Some(socket) = self.admin {
             serve_admin(socket, &self.shared, self.sinks)?;
         }
+        let manager = manager(&self.bound, &self.shared.snapshot);
         let reloader = match self.source {
             Some(source) => {
                 let observer = Arc::clone(&self.shared.observer);
-                Reload::new(source, self.boot.clone(), observer)
+                Reload::new(source, self.boot.clone(), observer, manager.clone())
                     .start(drain.clone(), move |live| self.switch.switch(live))?
             }
             None => Reloader::none(),
         };
-        announce(&self.bound);
+        tokio::task::spawn_local(report(self.bound, pulse, manager.clone()));
         let failed = tokio::select! {
             () = signals.stop(|| reloader.ask()) => false,
             _ = ends.recv() => true,
@@ -192,6 +200,7 @@ impl App {
         if failed {
             tracing::error!("a worker ended by itself: stopping");
         }
+        manager.stopping();
         self.shared.observer.metrics.process.drain_began();
         let idle = async { while ends.recv().await.is_some() {} };
         let times = self.boot.drain;
@@ -220,9 +229,9 @@ fn observer(boot: &Boot, sinks: &Sinks) -> Result<Observer, StartError> {
 }
 
 /// How many connections the limit of open files is enough for; and what the cap leaves of it for the upstream.
-fn enough_connections(boot: &Boot, live: &Live) -> (NonZeroU32, Files) {
+fn enough_connections(boot: &Boot, live: &Live, bound: &Bound) -> (NonZeroU32, Files) {
     let open_files = descriptors::raise();
-    let addresses = boot.listen.https.len() + boot.listen.http.len();
+    let addresses = bound.https.len() + bound.http.len();
     // Every system that serves has such a limit; 1024 is the customary one.
     let descriptors = Descriptors::of(open_files.unwrap_or(1024), boot.workers.get(), addresses);
     let enough = descriptors.connections();
@@ -237,53 +246,6 @@ fn enough_connections(boot: &Boot, live: &Live) -> (NonZeroU32, Files) {
     (enough, Files::new(upstream))
 }
 
-/// Binds every address, or none.
-fn bind_all(boot: &Boot) -> Result<(Vec<Sockets>, Option<StdListener>, Bound), StartError> {
-    let count = boot.workers.get();
-    let mut workers: Vec<Sockets> = (0..count).map(|_| Sockets::default()).collect();
-    let mut bound = Bound::default();
-    let mut faults = Vec::new();
-    let mut bind = |address: SocketAddr, count: usize| {
-        listener::bind(address, count)
-            .and_then(|sockets| {
-                let address = sockets
-                    .first()
-                    .map_or(Ok(address), StdListener::local_addr)?;
-                Ok((sockets, address))
-            })
-            .map_err(|error| faults.push(BindFault { address, error }))
-            .ok()
-    };
-    for address in &boot.listen.https {
-        if let Some((sockets, address)) = bind(*address, count) {
-            bound.https.push(address);
-            workers
-                .iter_mut()
-                .zip(sockets)
-                .for_each(|(worker, socket)| worker.https.push(socket));
-        }
-    }
-    for address in &boot.listen.http {
-        if let Some((sockets, address)) = bind(*address, count) {
-            bound.http.push(address);
-            workers
-                .iter_mut()
-                .zip(sockets)
-                .for_each(|(worker, socket)| worker.http.push(socket));
-        }
-    }
-    let mut admin = None;
-    if let Some((sockets, address)) = boot.listen.admin.and_then(|address| bind(address, 1)) {
-        bound.admin = Some(address);
-        admin = sockets.into_iter().next();
-    }
-    if faults.is_empty() {
-        Ok((workers, admin, bound))
-    } else {
-        Err(StartError::Bind(faults))
-    }
-}
-
 fn local_runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread()
         .enable_all()
@@ -295,7 +257,7 @@ async fn start_worker(
     number: usize,
     sockets: Sockets,
     shared: Shared,
-    ended: Ended,
+    (heart, ended): (Heart, Ended),
 ) -> io::Result<JoinHandle<()>> {
     let (ready, is_ready) = oneshot::channel();
     let thread = std::thread::Builder::new()
@@ -307,7 +269,10 @@ async fn start_worker(
                 Err(error) => return drop(ready.send(Err(error))),
             };
             let _ = ready.send(Ok(()));
-            runtime.block_on(async { Rc::new(Worker::new(shared)).run(sockets).await });
+            runtime.block_on(async {
+                tokio::task::spawn_local(heart.beat());
+                Rc::new(Worker::new(shared)).run(sockets).await;
+            });
             // A name that is still being looked up must not hold up the exit.
             runtime.shutdown_background();
         })?;
@@ -340,11 +305,22 @@ fn serve_admin(socket: StdListener, shared: &Shared, sinks: Sinks) -> io::Result
     Ok(())
 }
 
+/// The service manager, and what it is told of the listeners and the settings that are current then.
+fn manager(bound: &Bound, snapshot: &Arc<ArcSwap<Snapshot>>) -> Manager {
+    let (bound, snapshot) = (bound.clone(), Arc::clone(snapshot));
+    Manager::from_environment(move || summary::line(bound.listeners(), &snapshot.load().live))
+}
+
+/// Says that all is ready once every worker answers, and from then on that they still do.
+async fn report(bound: Bound, pulse: Pulse, manager: Manager) {
+    pulse.feel(START).await;
+    announce(&bound);
+    manager.ready();
+    tokio::join!(pulse.keep_alive(&manager), manager.keep_status());
+}
+
 fn announce(bound: &Bound) {
-    let https = bound.https.iter().map(|address| ("https", address));
-    let http = bound.http.iter().map(|address| ("http", address));
-    let admin = bound.admin.iter().map(|address| ("admin", address));
-    for (listener, address) in https.chain(http).chain(admin) {
+    for (listener, address) in bound.listeners() {
         tracing::info!(listener, %address, "listening");
     }
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use wxgate::app::{App, Sinks};
+use wxgate::app::{App, Inherited, Sinks, StartError};
 use wxgate::cli::{Cli, Command, SettingsArgs};
 use wxgate::config::{Settings, Source};
 use wxgate::lifecycle::drain::Drained;
-use wxgate::observe::{log, sink};
+use wxgate::observe::{journal, log, sink};
 use wxgate::tools::{check, demo, healthcheck};
 
 /// `EX_CONFIG` of sysexits.h: nothing was started, and a restart will not help.
@@ -55,26 +55,33 @@ fn serve(settings: Settings, source: Option<Source>) -> ExitCode {
     match run(settings, source) {
         Ok(Drained::Clean) => ExitCode::SUCCESS,
         Ok(Drained::Forced) => ExitCode::FAILURE,
-        Err(error) => fail(error.as_ref()),
+        Err(error) if error.is_misconfiguration() => {
+            fail(&error);
+            ExitCode::from(WRONG_CONFIGURATION)
+        }
+        Err(error) => fail(&error),
     }
 }
 
-fn run(settings: Settings, source: Option<Source>) -> Result<Drained, Box<dyn std::error::Error>> {
+fn run(settings: Settings, source: Option<Source>) -> Result<Drained, StartError> {
+    // Before the first thread is started, as it must be.
+    let inherited = Inherited::take()?;
     let sinks = Sinks {
-        log: sink::start("log", std::io::stderr())?,
-        access: sink::start("access-log", std::io::stdout())?,
+        log: sink::start("log", std::io::stderr()).map_err(StartError::Runtime)?,
+        access: sink::start("access-log", std::io::stdout()).map_err(StartError::Runtime)?,
     };
     log::install(
         settings.boot.log.level,
         settings.boot.log.format,
+        journal::reads(std::io::stderr()),
         sinks.log.clone(),
     );
-    let drained = App::bind(settings, sinks.clone())
+    let drained = App::bind(settings, inherited, sinks.clone())
         .map(|app| app.reloading(source))
         .and_then(App::run);
     sinks.log.flush(FLUSH);
     sinks.access.flush(FLUSH);
-    Ok(drained?)
+    drained
 }
 
 fn print(text: &str) -> ExitCode {

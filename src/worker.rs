@@ -1,7 +1,7 @@
 //! One worker: a thread with its own runtime, sockets and upstream connections.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::edge::admission::{self, Admission};
 use crate::edge::connection::Connections;
+use crate::edge::listener::Listener;
 use crate::edge::slots::Slot;
+use crate::edge::sockets::Sockets;
 use crate::edge::terms::Terms;
 use crate::edge::write_clock::WriteClock;
 use crate::edge::{Handler, listener};
@@ -48,15 +50,6 @@ pub struct Shared {
     pub observer: Arc<Observer>,
     /// When to stop.
     pub drain: Drain,
-}
-
-/// A worker's own sockets, one on every address.
-#[derive(Debug, Default)]
-pub struct Sockets {
-    /// For TLS.
-    pub https: Vec<StdListener>,
-    /// For clear text.
-    pub http: Vec<StdListener>,
 }
 
 /// A worker.
@@ -146,7 +139,7 @@ impl Worker {
         }
     }
 
-    async fn accept(self: Rc<Self>, label: ListenerLabel, socket: StdListener) -> io::Result<()> {
+    async fn accept(self: Rc<Self>, label: ListenerLabel, socket: Listener) -> io::Result<()> {
         let serve = |stream, peer| {
             let peer = admission::canonical(peer);
             let Some(slot) = self.shared.admission.admit(label, peer) else {

@@ -1,14 +1,18 @@
-//! Bound sockets and the loop that accepts from them.
+//! Listening sockets and the loop that accepts from them.
 //!
 //! Each worker has a socket of its own on every address (`SO_REUSEPORT`), so that the kernel spreads connections and
 //! no worker wakes for another's. The first socket of an address is bound without that option: a second wxgate, or
 //! anything else on the port, is told "address in use" instead of silently sharing the traffic.
+//!
+//! An inherited socket is one queue for all workers, each with a descriptor of its own. A connection wakes every idle
+//! worker and the first one takes it, so an idle worker is chosen before a busy one. Waking only one (`EPOLLEXCLUSIVE`)
+//! would wake the same one again and again, and connections stay where they were accepted.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::lifecycle::drain::Drain;
@@ -20,11 +24,27 @@ const UNSENT: u32 = 128 * 1024;
 /// Shortest and longest pause after accept failed for want of a resource.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
-/// Binds `count` sockets to one address, all listening. With port 0 they share the port that the kernel chose.
+/// A socket to accept from.
+#[derive(Debug)]
+pub struct Listener {
+    socket: StdListener,
+    is_inherited: bool,
+}
+
+impl Listener {
+    /// The socket alone.
+    #[must_use]
+    pub fn into_socket(self) -> StdListener {
+        self.socket
+    }
+}
+
+/// Binds `count` sockets to one address, all listening. With port 0 they share the port that the kernel chose, which
+/// is in the address that is returned.
 ///
 /// # Errors
 /// The operating system's refusal, such as an address in use.
-pub fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<StdListener>> {
+pub fn bind(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<Listener>)> {
     let first = socket(address)?;
     first.bind(&address.into())?;
     first.set_reuse_port(true)?;
@@ -39,7 +59,29 @@ pub fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<StdListener>> {
         next.listen(BACKLOG)?;
         listeners.push(next.into());
     }
-    Ok(listeners)
+    let own = |socket| Listener {
+        socket,
+        is_inherited: false,
+    };
+    Ok((address, listeners.into_iter().map(own).collect()))
+}
+
+/// Makes `count` descriptors of a socket that somebody else bound and keeps.
+///
+/// # Errors
+/// No descriptors left.
+pub fn share(socket: StdListener, count: usize) -> io::Result<Vec<Listener>> {
+    hand_down(&SockRef::from(&socket));
+    socket.set_nonblocking(true)?;
+    let mut sockets = vec![socket];
+    while let (true, Some(first)) = (sockets.len() < count, sockets.first()) {
+        sockets.push(first.try_clone()?);
+    }
+    let inherited = |socket| Listener {
+        socket,
+        is_inherited: true,
+    };
+    Ok(sockets.into_iter().map(inherited).collect())
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {
@@ -54,12 +96,17 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     if address.is_ipv6() && address.ip().is_unspecified() {
         socket.set_only_v6(false)?;
     }
-    // Both are handed down to each connection; a system that cannot do them still works. Responses go out when they are
-    // ready, and a slow client is seen to take something long before it has taken a third of what the kernel holds.
-    let _ = socket.set_tcp_nodelay(true);
-    let _ = socket.set_tcp_notsent_lowat(UNSENT);
+    hand_down(&socket);
     socket.set_nonblocking(true)?;
     Ok(socket)
+}
+
+/// Sets what each connection gets from its listening socket; a system that cannot do it still works. Responses go out
+/// when they are ready, and a slow client is seen to take something long before it has taken a third of what the
+/// kernel holds.
+fn hand_down(socket: &Socket) {
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_notsent_lowat(UNSENT);
 }
 
 /// Accepts until the drain closes listeners. Each connection goes to `serve`, each failure to `failed`.
@@ -67,22 +114,31 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
 /// # Errors
 /// A socket that the runtime cannot watch.
 pub async fn accept(
-    listener: StdListener,
+    listener: Listener,
     drain: &Drain,
     serve: impl Fn(TcpStream, SocketAddr),
     failed: impl Fn(&io::Error),
 ) -> io::Result<()> {
-    let listener = TcpListener::from_std(listener)?;
+    let is_inherited = listener.is_inherited;
+    let listener = TcpListener::from_std(listener.socket)?;
     let mut pause = PAUSES.0;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = drain.closing() => return serve_backlog(listener, &serve),
+            // The backlog outlives our descriptor, and new connections go on coming: they are for who comes next.
+            () = drain.closing() => return match is_inherited {
+                true => Ok(()),
+                false => serve_backlog(listener, &serve),
+            },
         };
         match accepted {
             Ok((stream, peer)) => {
                 pause = PAUSES.0;
                 serve(stream, peer);
+                if is_inherited {
+                    // One that is busy with what it has leaves the rest of the queue to the others.
+                    tokio::task::yield_now().await;
+                }
             }
             Err(error) if is_clients_affair(&error) => {}
             // Out of descriptors or memory: trying again at once would only burn the processor.
@@ -127,13 +183,11 @@ mod tests {
 
     #[test]
     fn sockets_of_one_address_share_a_port_that_nobody_else_gets() {
-        let sockets = bind("127.0.0.1:0".parse().unwrap(), 3).unwrap();
-        let address = sockets[0].local_addr().unwrap();
-        assert!(
-            sockets
-                .iter()
-                .all(|socket| socket.local_addr().unwrap() == address)
-        );
+        let (address, sockets) = bind("127.0.0.1:0".parse().unwrap(), 3).unwrap();
+        assert_eq!(sockets.len(), 3);
+        for socket in sockets.iter().map(|socket| &socket.socket) {
+            assert_eq!(socket.local_addr().unwrap(), address);
+        }
         let refused = bind(address, 1).unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::AddrInUse);
     }

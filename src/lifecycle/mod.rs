@@ -1,6 +1,9 @@
-//! From the start to the exit: reloads, stop signals and the drain; and the end that a tunnel comes to.
+//! From the start to the exit: reloads, stop signals and the drain, what the service manager is told, whether workers
+//! answer; and the end that a tunnel comes to.
 
 pub mod cut;
 pub mod drain;
+pub mod pulse;
 pub mod reload;
 pub mod signals;
+pub mod systemd;

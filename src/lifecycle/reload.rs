@@ -13,6 +13,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::time::{Duration, SystemTime};
 
 use super::drain::Drain;
+use super::systemd::Manager;
 use crate::config::{Boot, ConfigError, Contents, Live, Settings, Source};
 use crate::observe::exchange::Observer;
 use crate::observe::labels::ReloadLabel;
@@ -25,6 +26,7 @@ pub struct Reload {
     /// What stood in the files of the configuration in force.
     in_force: Contents,
     observer: Arc<Observer>,
+    manager: Manager,
 }
 
 /// Asks for reloads.
@@ -50,12 +52,13 @@ enum Outcome {
 impl Reload {
     /// `source` has been loaded, and `boot` is part of what came of it.
     #[must_use]
-    pub fn new(source: Source, boot: Boot, observer: Arc<Observer>) -> Self {
+    pub fn new(source: Source, boot: Boot, observer: Arc<Observer>, manager: Manager) -> Self {
         Self {
             in_force: source.contents().clone(),
             source,
             boot,
             observer,
+            manager,
         }
     }
 
@@ -89,13 +92,16 @@ impl Reload {
     fn look<E: Error + 'static>(&mut self, cause: Cause, switch: &impl Fn(Live) -> Result<(), E>) {
         let looked = catch_unwind(AssertUnwindSafe(|| {
             if cause == Cause::Signal || self.source.contents().have_changed() {
+                self.manager.reloading();
                 let outcome = self.reload(switch);
                 outcome.log(cause);
                 self.count(outcome.label());
+                self.manager.ready();
             }
         }));
         if looked.is_err() {
             self.count(ReloadLabel::Failure);
+            self.manager.ready();
         }
     }
 

@@ -12,19 +12,25 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::exchange::Observer;
+use super::journal::WithPriority;
 use super::sink::Sink;
 use crate::config::LogFormat;
 
 /// Sends every event of `level` or above to `sink`, one line each.
 ///
-/// A second call in one process changes nothing: tests start several servers.
-pub fn install(level: Level, format: LogFormat, sink: Sink) {
+/// Text for the journal, by whose own time and priority people look for lines, is written to suit it; JSON, which
+/// programs read, is the same everywhere. A second call in one process changes nothing: tests start several servers.
+pub fn install(level: Level, format: LogFormat, for_journal: bool, sink: Sink) {
     let targets = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target("wxgate", level);
     let layer = fmt::layer().with_writer(sink).with_ansi(false);
     let registry = tracing_subscriber::registry().with(targets);
     let installed = match format {
+        LogFormat::Text if for_journal => {
+            let format = WithPriority(fmt::format().without_time().with_target(false));
+            tracing::subscriber::set_global_default(registry.with(layer.event_format(format)))
+        }
         LogFormat::Text => {
             tracing::subscriber::set_global_default(registry.with(layer.with_target(false)))
         }

@@ -223,11 +223,19 @@ impl Drop for Gate {
 /// The program with a clean environment of its own.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wxgate"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WXGATE_")) {
+    for (name, _) in std::env::vars().filter(|(name, _)| is_read(name)) {
         command.env_remove(name);
     }
     command.args(arguments).stdin(Stdio::null());
     command
+}
+
+/// Whether the program reads a variable of this name: the test may itself run under a service manager.
+fn is_read(name: &str) -> bool {
+    ["WXGATE_", "LISTEN_", "WATCHDOG_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+        || ["NOTIFY_SOCKET", "JOURNAL_STREAM"].contains(&name)
 }
 
 /// Runs the program to its end. For commands that end by themselves.
