@@ -25,7 +25,7 @@ fn narrow(address: SocketAddr) -> TcpStream {
 #[test]
 fn a_last_answer_arrives_to_its_end_whatever_is_pipelined_behind_it() {
     // No more than the kernel takes of a connection whose client does not read.
-    const LENGTH: usize = 96 * 1024;
+    const LENGTH: usize = 32 * 1024;
     let (go_on, wait) = std::sync::mpsc::channel();
     let wait = Mutex::new(wait);
     let upstream = Recorder::start(move |mut connection| {
