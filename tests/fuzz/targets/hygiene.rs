@@ -148,7 +148,8 @@ fn is_host(bytes: &[u8]) -> bool {
         ),
         None => (&*text, ""),
     };
-    let is_port = port.chars().all(|c| c.is_ascii_digit()) && port.parse().unwrap_or(0) <= 65_535;
+    let is_number = port.chars().all(|c| c.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let is_port = port.is_empty() || is_number;
     let address = name
         .strip_prefix('[')
         .and_then(|name| name.strip_suffix(']'));

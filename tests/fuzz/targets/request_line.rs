@@ -2,7 +2,7 @@
 //! once, with the same target, fields and body; what is refused never does.
 
 use http::{HeaderMap, Method, Uri, Version};
-use wxgate::edge::http1::head::{Framing, Limits};
+use wxgate::edge::http1::head::Limits;
 
 use super::connection::{self, Seen, Served};
 use super::naive::head::Head;
@@ -128,8 +128,6 @@ fn is_last(request: &Request) -> bool {
 
 /// What means one thing only and is still refused by the HTTP library, with a 400 of its own.
 fn is_beyond_the_library(head: &Head) -> bool {
-    let is_huge = matches!(head.framing, Framing::Length(length) if length.get() > u64::MAX - 2);
-    is_huge
-        || Uri::try_from(head.target.as_slice()).is_err()
+    Uri::try_from(head.target.as_slice()).is_err()
         || Method::from_bytes(head.method.as_bytes()).is_err()
 }
