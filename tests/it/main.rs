@@ -30,6 +30,7 @@ mod configuration;
 mod connection_caps;
 mod console;
 mod consoles;
+mod deploy;
 mod drain;
 mod early_answer;
 mod expect;
