@@ -17,11 +17,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Boot, Live, Settings};
 use crate::edge::admission::Admission;
+use crate::edge::descriptors::{self, Descriptors};
 use crate::edge::handshake::Handshakes;
 use crate::edge::http1::wire::Rules;
 use crate::edge::http2::options::Http2Options;
 use crate::edge::slots::Slots;
-use crate::edge::{descriptors, listener, tls};
+use crate::edge::{listener, tls};
 use crate::gateway::snapshot::Snapshot;
 use crate::lifecycle::drain::{Drain, Drained};
 use crate::lifecycle::signals::Signals;
@@ -33,6 +34,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::seldom::Seldom;
 use crate::observe::sink::Sink;
 use crate::upstream::connect::Connector;
+use crate::upstream::files::Files;
 use crate::worker::{Shared, Sockets, Worker};
 
 /// Why the program could not start. Nothing is left half-started.
@@ -114,16 +116,15 @@ impl App {
         };
         let (workers, admin, bound) = bind_all(&boot)?;
         log::count_panics(Arc::clone(&observer));
+        let (cap, files) = connections(&boot, &live);
         let admission = Admission {
             proxy_protocol: boot.listen.proxy_protocol.clone(),
             trusted_proxies: live.trusted_proxies.clone(),
-            slots: Slots::new(
-                connections(&boot, &live),
-                live.limits.connections_per_address,
-            ),
+            slots: Slots::new(cap, live.limits.connections_per_address),
             observer: Arc::clone(&observer),
             full: Seldom::default(),
             unnamed: Seldom::default(),
+            starved: Seldom::default(),
         };
         let shared = Shared {
             admission: Arc::new(admission),
@@ -134,7 +135,7 @@ impl App {
                 live,
                 &observer.metrics,
             ))),
-            upstream: Connector::new(boot.upstream, Arc::clone(&observer))
+            upstream: Connector::new(boot.upstream, files, Arc::clone(&observer))
                 .map_err(StartError::Tls)?,
             observer,
             drain: Drain::default(),
@@ -217,15 +218,21 @@ fn observer(boot: &Boot, live: &Live, sinks: &Sinks) -> Result<Observer, StartEr
     })
 }
 
-/// The cap on connections, as configured or by the limit of open files.
-fn connections(boot: &Boot, live: &Live) -> NonZeroU32 {
+/// The cap on connections, as configured or by the limit of open files; and what that leaves for the upstream.
+fn connections(boot: &Boot, live: &Live) -> (NonZeroU32, Files) {
     let open_files = descriptors::raise();
     let addresses = boot.listen.https.len() + boot.listen.http.len();
     // Every system that serves has such a limit; 1024 is the customary one.
-    let enough =
-        descriptors::connections(open_files.unwrap_or(1024), boot.workers.get(), addresses);
+    let descriptors = Descriptors::of(open_files.unwrap_or(1024), boot.workers.get(), addresses);
+    let enough = descriptors.connections();
     let cap = live.limits.connections.unwrap_or(enough);
-    tracing::info!(connections = cap, open_files, "connections are limited");
+    let upstream = descriptors.upstream(cap);
+    tracing::info!(
+        connections = cap,
+        upstream_connections = upstream,
+        open_files,
+        "connections are limited"
+    );
     if cap > enough {
         tracing::warn!(
             connections = cap,
@@ -233,7 +240,7 @@ fn connections(boot: &Boot, live: &Live) -> NonZeroU32 {
             "limits.connections is more than the limit of open files allows"
         );
     }
-    cap
+    (cap, Files::new(upstream))
 }
 
 /// Binds every address, or none.

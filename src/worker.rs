@@ -160,7 +160,9 @@ impl Worker {
         };
         let failed = |error: &io::Error| {
             self.shared.observer.metrics.connection.accept_failed();
-            tracing::warn!(%error, "a connection could not be accepted");
+            if self.shared.admission.starved.is_due() {
+                tracing::warn!(%error, "a connection could not be accepted");
+            }
         };
         listener::accept(socket, &self.shared.drain, serve, failed).await
     }

@@ -38,10 +38,23 @@ pub(super) fn parse(text: &str) -> Result<Dict, yaml_serde::Error> {
     }
 }
 
-/// The parser quotes a text that does not fit its tag (`!!int abc`): such a message keeps its place only.
+/// How the messages begin in front of which the parser puts the keys above.
+const REASONS: [&str; 3] = ["invalid type: ", "a key is given twice", "the key `"];
+
+/// The parser quotes a text that does not fit its tag (`!!int abc`), and names the keys above a fault, among which may
+/// be a secret as in [`printable`]: such a message keeps its place only.
 fn without_value(error: yaml_serde::Error) -> yaml_serde::Error {
-    if !error.to_string().contains("invalid value: ") {
-        return error;
+    let shown = error.to_string();
+    if !shown.contains("invalid value: ") {
+        // A key may have these words as well; the parser's own come last.
+        let begin = REASONS
+            .iter()
+            .filter_map(|reason| shown.rfind(reason))
+            .max();
+        return match begin.and_then(|begin| shown.get(begin..)) {
+            Some(reason) => de::Error::custom(reason),
+            None => error,
+        };
     }
     match error.location() {
         Some(place) => de::Error::custom(format_args!(
@@ -228,6 +241,15 @@ mod tests {
                 "a value does not fit its tag at line 2 column 3",
             ),
             ("{{ s3cret }}: 1\n", "expected a key that is text"),
+            ("tokens: [{s3cret: !x 1}]\n", "invalid type: enum"),
+            (
+                "'the key `s3cret': {a: 1, a: 2}\n",
+                "a key is given twice at line 1 column 27",
+            ),
+            (
+                "s3cret:\n  log: 1\n  log: 2\n",
+                "the key `log` is given twice at line 3 column 3",
+            ),
             ("s3cret", "the file holds no keys"),
             ("- s3cret", "the file holds no keys"),
             ("a: 1\n---\nb: 1\n", "more than one document"),

@@ -29,6 +29,8 @@ pub struct Admission {
     pub full: Seldom,
     /// The same for a load balancer that does not do as it is configured to.
     pub unnamed: Seldom,
+    /// The same for connections that cannot be accepted, for want of descriptors or memory.
+    pub starved: Seldom,
 }
 
 impl Admission {

@@ -25,33 +25,63 @@ pub fn raise() -> Option<u64> {
         .ok()
 }
 
-/// The connections that `limit` descriptors are enough for, with `workers` that listen on `addresses` each: 16 to
-/// 10,000,000. Each may need a second one to the upstream; those in the reserve beyond the cap do not.
-#[must_use]
-pub fn connections(limit: u64, workers: usize, addresses: usize) -> NonZeroU32 {
-    let (workers, addresses) = (workers as u64, addresses as u64);
-    let own = FOR_THE_PROGRAM + workers * (FOR_A_WORKER + addresses);
-    let left = limit.saturating_sub(own);
-    let share = (left / 2).min(u64::from(MOST));
-    let share = u32::try_from(share).unwrap_or(MOST);
-    let share = share.saturating_sub(slots::reserve(share).div_ceil(2));
-    NonZeroU32::new(share.max(LEAST)).unwrap_or(NonZeroU32::MIN)
+/// What a limit of open files is divided into.
+#[derive(Clone, Copy, Debug)]
+pub struct Descriptors {
+    limit: u64,
+    own: u64,
+}
+
+impl Descriptors {
+    /// Of `limit`, with `workers` that listen on `addresses` each.
+    #[must_use]
+    pub fn of(limit: u64, workers: usize, addresses: usize) -> Self {
+        let (workers, addresses) = (workers as u64, addresses as u64);
+        let own = FOR_THE_PROGRAM + workers * (FOR_A_WORKER + addresses);
+        Self { limit, own }
+    }
+
+    /// The connections that it is enough for: 16 to 10,000,000. Each may need a second one to the upstream; those in the
+    /// reserve beyond the cap do not.
+    #[must_use]
+    pub fn connections(&self) -> NonZeroU32 {
+        let left = self.limit.saturating_sub(self.own);
+        let share = (left / 2).min(u64::from(MOST));
+        let share = u32::try_from(share).unwrap_or(MOST);
+        let share = share.saturating_sub(slots::reserve(share).div_ceil(2));
+        NonZeroU32::new(share.max(LEAST)).unwrap_or(NonZeroU32::MIN)
+    }
+
+    /// What a cap on connections, and its reserve, leave for those to the upstream: at least 16.
+    #[must_use]
+    pub fn upstream(&self, cap: NonZeroU32) -> usize {
+        let clients = u64::from(cap.get()) + u64::from(slots::reserve(cap.get()));
+        let left = self.limit.saturating_sub(self.own + clients);
+        usize::try_from(left.max(u64::from(LEAST))).unwrap_or(usize::MAX)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::connections;
+    use super::Descriptors;
     use crate::edge::slots::reserve;
 
     #[test]
     fn every_connection_may_have_a_second_one_and_the_reserve_still_fits() {
         for limit in [128, 256, 1024, 4096, 65_536, 1_048_576] {
-            let cap = connections(limit, 2, 2).get();
-            let needed = u64::from(2 * cap + reserve(cap)) + 32 + 2 * 7;
-            assert!(needed <= limit, "{limit}: {cap}");
+            let descriptors = Descriptors::of(limit, 2, 2);
+            let cap = descriptors.connections();
+            let clients = u64::from(cap.get() + reserve(cap.get()));
+            let upstream = descriptors.upstream(cap) as u64;
+            assert!(upstream >= u64::from(cap.get()), "{limit}: {cap}");
+            assert!(clients + upstream + 32 + 2 * 7 <= limit, "{limit}: {cap}");
+            let needed = clients + u64::from(cap.get()) + 32 + 2 * 7;
             assert!(needed > limit * 4 / 5, "{limit}: {cap}");
         }
-        assert_eq!(connections(20, 2, 2).get(), 16);
-        assert_eq!(connections(u64::MAX, 2, 2).get(), 9_375_000);
+        let few = Descriptors::of(20, 2, 2);
+        assert_eq!(few.connections().get(), 16);
+        assert_eq!(few.upstream(few.connections()), 16);
+        let many = Descriptors::of(u64::MAX, 2, 2);
+        assert_eq!(many.connections().get(), 9_375_000);
     }
 }

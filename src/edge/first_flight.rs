@@ -6,7 +6,7 @@
 use std::io;
 
 use rustls::server::{Accepted, Acceptor};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 /// One read's worth; a hello with post-quantum shares has about 1.8 KB.
@@ -23,8 +23,10 @@ pub enum FirstFlight {
     PlainHttp,
     /// Anything else.
     NotTls,
-    /// A handshake record whose content is no `ClientHello`; the alert has been sent.
-    Broken(rustls::Error),
+    /// A handshake record whose content is no `ClientHello`, and the alert that says so.
+    Broken(rustls::Error, Vec<u8>),
+    /// A `ClientHello` that goes on beyond all measure.
+    TooLarge,
 }
 
 /// Reads until the client's first message is whole or cannot become whole.
@@ -50,7 +52,10 @@ pub async fn read(stream: &mut TcpStream) -> io::Result<FirstFlight> {
         }
         is_first = false;
         while !received.is_empty() {
-            acceptor.read_tls(&mut received)?;
+            // Reading from a slice cannot fail: the acceptor is full, with 64 KiB at most.
+            if acceptor.read_tls(&mut received).is_err() {
+                return Ok(FirstFlight::TooLarge);
+            }
         }
         match acceptor.accept() {
             Ok(None) => {}
@@ -58,8 +63,7 @@ pub async fn read(stream: &mut TcpStream) -> io::Result<FirstFlight> {
             Err((error, mut alert)) => {
                 let mut bytes = Vec::new();
                 alert.write_all(&mut bytes)?;
-                stream.write_all(&bytes).await?;
-                return Ok(FirstFlight::Broken(error));
+                return Ok(FirstFlight::Broken(error, bytes));
             }
         }
     }

@@ -23,9 +23,10 @@ use crate::observe::metrics::Metrics;
 const PLAIN_HTTP_ANSWER: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
 Content-Length: 47\r\nConnection: close\r\n\r\nThis port speaks TLS: use https:// in the URL.\n";
-/// How much of an unwanted request is read away, so that closing does not reset the connection before our answer is
-/// read.
-const READ_AWAY: usize = 16 * 1024;
+/// Answer to a `ClientHello` that is too large: `decode_error`, as to every other that cannot be read.
+const DECODE_ERROR: &[u8] = b"\x15\x03\x03\x00\x02\x02\x32";
+/// How much of what is unwanted is read away, so that closing does not reset the connection before our answer is read.
+const READ_AWAY: usize = 64 * 1024;
 /// How long that may take.
 const READ_AWAY_TIME: Duration = Duration::from_millis(500);
 
@@ -75,11 +76,18 @@ impl Handshakes {
         let accepted = match first_flight::read(&mut stream).await {
             Ok(FirstFlight::Hello(accepted)) => accepted,
             Ok(FirstFlight::PlainHttp) => {
-                explain_to_plain_http(&mut stream).await;
+                say_at_last(&mut stream, PLAIN_HTTP_ANSWER).await;
                 return Err(Failure::new(HandshakeLabel::PlainHttp));
             }
             Ok(FirstFlight::NotTls) => return Err(Failure::new(HandshakeLabel::NotTls)),
-            Ok(FirstFlight::Broken(error)) => return Err(Failure::of_tls(&error)),
+            Ok(FirstFlight::Broken(error, alert)) => {
+                say_at_last(&mut stream, &alert).await;
+                return Err(Failure::of_tls(&error));
+            }
+            Ok(FirstFlight::TooLarge) => {
+                say_at_last(&mut stream, DECODE_ERROR).await;
+                return Err(Failure::new(HandshakeLabel::Protocol));
+            }
             Err(error) => return Err(Failure::of_io(&error)),
         };
         let sni = accepted.client_hello().server_name().map(str::to_owned);
@@ -184,8 +192,8 @@ fn of_incompatible(incompatible: &PeerIncompatible) -> HandshakeLabel {
 }
 
 /// The client's own deadline and ours bound this; a client that does not read loses only its explanation.
-async fn explain_to_plain_http(stream: &mut TcpStream) {
-    if stream.write_all(PLAIN_HTTP_ANSWER).await.is_err() || stream.shutdown().await.is_err() {
+async fn say_at_last(stream: &mut TcpStream, answer: &[u8]) {
+    if stream.write_all(answer).await.is_err() || stream.shutdown().await.is_err() {
         return;
     }
     let mut rest = stream.take(READ_AWAY as u64);

@@ -2,6 +2,7 @@
 //!
 //! It runs apart from the workers, so that a slow scrape never delays a request.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
 
 use super::exchange::Observer;
 use super::sink::Sink;
@@ -25,6 +27,9 @@ use super::spare::Spare;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(90);
 /// Pause after a failed accept, such as for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections at once: some scrapers and probes. A new one ends the oldest, so that a neighbour who holds connections
+/// takes neither a probe's place nor the descriptors of clients.
+const MOST: usize = 16;
 
 /// What the admin listener shows.
 #[derive(Debug)]
@@ -45,6 +50,7 @@ pub async fn serve<R: Fn() -> bool + Send + Sync + 'static>(
 ) {
     let spare = Rc::new(Spare::default());
     spare.refill();
+    let mut open = VecDeque::<AbortHandle>::new();
     loop {
         let stream = match socket.accept().await {
             Ok((stream, _)) => stream,
@@ -56,20 +62,38 @@ pub async fn serve<R: Fn() -> bool + Send + Sync + 'static>(
                 continue;
             }
         };
-        let (admin, spare) = (Arc::clone(&admin), Rc::clone(&spare));
-        tokio::task::spawn_local(async move {
-            let service = service_fn(|request| {
-                let response = answer(&admin, &request);
-                async move { Ok::<_, Infallible>(response) }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service);
-            // A scraper or probe that hangs up early is its own affair.
-            let _ = connection.await;
-            spare.refill();
-        });
+        open.retain(|connection| !connection.is_finished());
+        if open.len() >= MOST
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
+        }
+        let connection = serve_one(stream, Arc::clone(&admin), Rc::clone(&spare));
+        open.push_back(tokio::task::spawn_local(connection).abort_handle());
+    }
+}
+
+async fn serve_one<R: Fn() -> bool>(stream: TcpStream, admin: Arc<Admin<R>>, spare: Rc<Spare>) {
+    // Dropped last, also where the connection is ended from outside.
+    let _refill = Refill(spare);
+    let service = service_fn(|request| {
+        let response = answer(&admin, &request);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    // A scraper or probe that hangs up early is its own affair.
+    let _ = connection.await;
+}
+
+/// When a connection has ended there is a descriptor to be spared.
+struct Refill(Rc<Spare>);
+
+impl Drop for Refill {
+    fn drop(&mut self) {
+        self.0.refill();
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 
 use super::address;
 use super::error::ForwardError;
+use super::files::{File, Files};
 use super::multiplexed::{self, Multiplexed};
 use super::queue::Queue;
 use super::request_body::RequestBody;
@@ -30,6 +31,8 @@ const FIELDS: usize = 256;
 pub struct Connector {
     /// The settings.
     pub config: config::Upstream,
+    /// Shared by all workers.
+    pub files: Files,
     tls: Option<Tls>,
     observer: Arc<Observer>,
 }
@@ -39,9 +42,9 @@ pub struct Connector {
 pub struct Connection {
     /// Takes one request at a time.
     pub sender: SendRequest<RequestBody>,
-    life: Life,
-    /// Held for its drop alone.
+    /// Held for its drop alone, and dropped before the life: the task has the descriptor that the life counts.
     _task: EndOnDrop,
+    life: Life,
 }
 
 impl Connection {
@@ -57,11 +60,13 @@ impl Connection {
 pub struct Life {
     ends: Instant,
     observer: Arc<Observer>,
+    /// Held for its drop alone.
+    _file: File,
 }
 
 impl Life {
     /// Up to a tenth shorter than `upstream.max_lifetime`: connections that were made together do not all end together.
-    fn begin(longest: Duration, observer: &Arc<Observer>) -> Self {
+    fn begin(longest: Duration, observer: &Arc<Observer>, file: File) -> Self {
         // The standard library's own source of chance.
         let chance = RandomState::new().hash_one(()) % 1000;
         let shorter = longest / 10_000 * u32::try_from(chance).unwrap_or_default();
@@ -69,6 +74,7 @@ impl Life {
         Self {
             ends: Instant::now() + (longest - shorter),
             observer: Arc::clone(observer),
+            _file: file,
         }
     }
 
@@ -101,11 +107,16 @@ impl Connector {
     ///
     /// # Errors
     /// Those of [`Tls::new`].
-    pub fn new(config: config::Upstream, observer: Arc<Observer>) -> Result<Self, tls::Error> {
+    pub fn new(
+        config: config::Upstream,
+        files: Files,
+        observer: Arc<Observer>,
+    ) -> Result<Self, tls::Error> {
         let tls = config.tls.as_ref();
         let tls = tls.map(|tls| Tls::new(tls, config.protocol)).transpose()?;
         Ok(Self {
             config,
+            files,
             tls,
             observer,
         })
@@ -116,20 +127,27 @@ impl Connector {
     /// # Errors
     /// Those of [`ForwardError`] that come before a request is sent.
     pub async fn http1(&self) -> Result<Connection, ForwardError> {
-        self.in_time(async {
-            match (&self.config.target, &self.tls) {
-                (Target::Unix(path), _) => self.start(unix(path).await?).await,
-                (Target::Tcp { host, port }, None) => {
-                    self.start(address::connect(host, *port).await?).await
+        let file = self.files.take(self.config.queue_timeout).await?;
+        let (sender, task) = self
+            .in_time(async {
+                match (&self.config.target, &self.tls) {
+                    (Target::Unix(path), _) => start(unix(path).await?).await,
+                    (Target::Tcp { host, port }, None) => {
+                        start(address::connect(host, *port).await?).await
+                    }
+                    (Target::Tcp { host, port }, Some(tls)) => {
+                        let tcp = address::connect(host, *port).await?;
+                        // Boxed, so that what a handshake needs is given back when it is over.
+                        start(Box::pin(tls.handshake(tcp)).await?).await
+                    }
                 }
-                (Target::Tcp { host, port }, Some(tls)) => {
-                    let tcp = address::connect(host, *port).await?;
-                    // Boxed, so that what a handshake needs is given back when it is over.
-                    self.start(Box::pin(tls.handshake(tcp)).await?).await
-                }
-            }
+            })
+            .await?;
+        Ok(Connection {
+            sender,
+            _task: task,
+            life: self.life(file),
         })
-        .await
     }
 
     /// The same for HTTP/2, up to the upstream's first settings. `queue` hears when there is room on it.
@@ -138,7 +156,7 @@ impl Connector {
     /// Those of [`ForwardError`] that come before a request is sent.
     pub async fn http2(&self, queue: &Rc<Queue>) -> Result<Multiplexed, ForwardError> {
         let ping = self.config.ping_interval;
-        let life = || Life::begin(self.config.max_lifetime, &self.observer);
+        let file = self.files.take(self.config.queue_timeout).await?;
         self.in_time(async {
             match (&self.config.target, &self.tls) {
                 (Target::Unix(path), _) => multiplexed::start(unix(path).await?, ping).await,
@@ -152,7 +170,11 @@ impl Connector {
             }
         })
         .await
-        .map(|start| start.multiplexed(life(), queue))
+        .map(|start| start.multiplexed(self.life(file), queue))
+    }
+
+    fn life(&self, file: File) -> Life {
+        Life::begin(self.config.max_lifetime, &self.observer, file)
     }
 
     async fn in_time<T>(
@@ -167,27 +189,23 @@ impl Connector {
         self.observer.metrics.upstream.connected(began.elapsed());
         Ok(connected)
     }
+}
 
-    async fn start<I>(&self, io: I) -> Result<Connection, ForwardError>
-    where
-        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(BUFFER)
-            .max_headers(FIELDS)
-            .handshake(TokioIo::new(io))
-            .await
-            .map_err(|error| ForwardError::Closed(Some(error.into())))?;
-        let task = tokio::task::spawn_local(async move {
-            // The exchange that was under way reports the error.
-            let _ = connection.with_upgrades().await;
-        });
-        Ok(Connection {
-            sender,
-            life: Life::begin(self.config.max_lifetime, &self.observer),
-            _task: EndOnDrop(task.abort_handle()),
-        })
-    }
+async fn start<I>(io: I) -> Result<(SendRequest<RequestBody>, EndOnDrop), ForwardError>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(BUFFER)
+        .max_headers(FIELDS)
+        .handshake(TokioIo::new(io))
+        .await
+        .map_err(|error| ForwardError::Closed(Some(error.into())))?;
+    let task = tokio::task::spawn_local(async move {
+        // The exchange that was under way reports the error.
+        let _ = connection.with_upgrades().await;
+    });
+    Ok((sender, EndOnDrop(task.abort_handle())))
 }
 
 async fn unix(path: &std::path::Path) -> Result<UnixStream, ForwardError> {

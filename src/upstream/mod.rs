@@ -8,6 +8,7 @@ pub mod discard;
 pub mod error;
 pub mod exchange;
 pub mod expectation;
+pub mod files;
 pub mod headers;
 pub mod http1;
 pub mod http2;
@@ -67,7 +68,10 @@ impl Upstream {
     pub fn new(connector: Connector, observer: Arc<Observer>) -> Self {
         let config = &connector.config;
         let connections = match config.protocol {
-            Protocol::Http1 => Connections::Http1(Pool::new(config, Arc::clone(&observer))),
+            Protocol::Http1 => {
+                let files = connector.files.clone();
+                Connections::Http1(Pool::new(config, files, Arc::clone(&observer)))
+            }
             Protocol::Http2 => {
                 let streams = Streams::new(connector.clone(), Arc::clone(&observer));
                 let is_tls = config.tls.is_some();

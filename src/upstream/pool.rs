@@ -15,6 +15,7 @@ use hyper::client::conn::TrySendError;
 
 use super::connect::Connection;
 use super::error::ForwardError;
+use super::files::Files;
 use super::queue::Queue;
 use super::request_body::RequestBody;
 use super::upload::Upload;
@@ -40,6 +41,7 @@ pub struct Pool {
     idle_timeout: Duration,
     max_idle: usize,
     max_connections: usize,
+    files: Files,
 }
 
 #[derive(Debug)]
@@ -65,7 +67,7 @@ impl Drop for Slot {
 impl Pool {
     /// An empty pool, and the task that ends what has been idle for too long.
     #[must_use]
-    pub fn new(config: &config::Upstream, observer: Arc<Observer>) -> Rc<Self> {
+    pub fn new(config: &config::Upstream, files: Files, observer: Arc<Observer>) -> Rc<Self> {
         let pool = Rc::new(Self {
             idle: RefCell::default(),
             in_use: Cell::new(0),
@@ -73,6 +75,7 @@ impl Pool {
             idle_timeout: config.idle_timeout,
             max_idle: config.max_idle,
             max_connections: config.max_connections,
+            files,
         });
         tokio::task::spawn_local(sweep(Rc::downgrade(&pool)));
         pool
@@ -130,7 +133,9 @@ impl Pool {
     }
 
     fn keep(&self, connection: Connection) {
-        if self.idle_timeout.is_zero() || self.max_idle == 0 || connection.has_lived() {
+        let is_unwanted =
+            self.idle_timeout.is_zero() || self.max_idle == 0 || self.files.are_scarce();
+        if is_unwanted || connection.has_lived() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -144,9 +149,10 @@ impl Pool {
     }
 
     fn drop_old(&self) {
-        self.idle
-            .borrow_mut()
-            .retain(|idle| !idle.connection.sender.is_closed() && !self.is_old(idle));
+        let are_scarce = self.files.are_scarce();
+        self.idle.borrow_mut().retain(|idle| {
+            !are_scarce && !idle.connection.sender.is_closed() && !self.is_old(idle)
+        });
     }
 }
 

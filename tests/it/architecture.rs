@@ -201,6 +201,7 @@ const FILES: &[&str] = &[
     "upstream/discard.rs",
     "upstream/error.rs",
     "upstream/expectation.rs",
+    "upstream/files.rs",
     "upstream/exchange.rs",
     "upstream/headers.rs",
     "upstream/http1.rs",

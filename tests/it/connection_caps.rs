@@ -279,7 +279,7 @@ fn a_trusted_proxy_has_no_cap_of_its_own() {
 }
 
 /// A gate that may have 256 files open.
-fn with_256_files(upstream: &Recorder, yaml: &str) -> Gate {
+pub fn with_256_files(upstream: &Recorder, yaml: &str, arguments: &[&str]) -> Gate {
     let dir = TempDir::new().unwrap();
     certificate(dir.path(), &["wx.test"]);
     let yaml = format!(
@@ -296,6 +296,7 @@ http: {{other: forward}}
         .args(["-c", "ulimit -n 256; exec \"$0\" \"$@\""])
         .arg(env!("CARGO_BIN_EXE_wxgate"))
         .args(["serve", "--config", "config.yaml", "--log-format", "json"])
+        .args(arguments)
         .current_dir(dir.path());
     Gate::spawn(dir, shell)
 }
@@ -303,7 +304,7 @@ http: {{other: forward}}
 #[test]
 fn a_flood_beyond_the_limit_of_open_files_starves_nobody_for_long() {
     let upstream = Recorder::answering(OK);
-    let gate = with_256_files(&upstream, "");
+    let gate = with_256_files(&upstream, "", &[]);
     let line = gate.wait_for_line(&["connections are limited"]);
     assert!(line.contains("\"open_files\":256"), "{line}");
     let mut established: Vec<_> = (0..20).map(|_| served(tcp(gate.http))).collect();
@@ -354,7 +355,7 @@ fn every_connection_that_auto_allows_may_be_forwarded_at_the_same_time() {
             connection.send(OK.as_bytes());
         }
     });
-    let gate = with_256_files(&upstream, "timeouts: {request_head: 60s}\n");
+    let gate = with_256_files(&upstream, "timeouts: {request_head: 60s}\n", &[]);
     let line: serde_json::Value =
         serde_json::from_str(&gate.wait_for_line(&["connections are limited"])).unwrap();
     let cap = usize::try_from(line["connections"].as_u64().unwrap()).unwrap();
@@ -405,7 +406,7 @@ fn a_websocket_keeps_the_place_of_its_connection() {
 fn without_a_descriptor_left_the_metrics_are_still_to_be_had() {
     let upstream = Recorder::answering(OK);
     // More than there are descriptors for, which is what a warning says.
-    let gate = with_256_files(&upstream, "limits: {connections: 1000}\n");
+    let gate = with_256_files(&upstream, "limits: {connections: 1000}\n", &[]);
     gate.wait_for_line(&["more than the limit of open files allows", "WARN"]);
     let flood: Vec<_> = (0..400).map(|_| tcp(gate.http)).collect();
     gate.wait_for_line(&["could not be accepted"]);

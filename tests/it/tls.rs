@@ -346,6 +346,50 @@ fn garbage_on_the_https_listener_is_closed_and_counted() {
     failed(&gate, "protocol", 1.0);
 }
 
+/// One handshake message with an extension of this many bytes, in records of this size.
+fn padded_hello(padding: usize, record: usize) -> Vec<u8> {
+    let hello = hello();
+    let message = &hello[5..];
+    // RFC 8446 section 4.1.2: version, random, session id, cipher suites, compression methods.
+    let mut place = 4 + 2 + 32;
+    place += 1 + usize::from(message[place]);
+    place += 2 + usize::from(u16::from_be_bytes([message[place], message[place + 1]]));
+    place += 1 + usize::from(message[place]);
+    let two = |number: usize| u16::try_from(number).unwrap().to_be_bytes();
+    // The number of nothing; the last extension of rustls' own may stand before it.
+    let padding = [&[0xfe, 1][..], &two(padding), &vec![0; padding]].concat();
+    let extensions = [&message[place + 2..], &padding].concat();
+    let body = [&message[4..place], &two(extensions.len()), &extensions].concat();
+    let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+    let message = [&[1][..], &length[1..], &body].concat();
+    let records = message.chunks(record);
+    records
+        .flat_map(|piece| [&[22, 3, 1][..], &two(piece.len()), piece].concat())
+        .collect()
+}
+
+#[test]
+fn a_hello_may_come_in_pieces_and_one_that_never_ends_is_refused_and_counted() {
+    for (padding, record) in [(100, 1), (8_000, 1), (15_000, 16_384), (60_000, 1000)] {
+        let gate = Gate::start(UPSTREAM);
+        let mut stream = tcp(gate.https);
+        stream.write_all(&padded_hello(padding, record)).unwrap();
+        let mut server_hello = [0; 6];
+        stream.read_exact(&mut server_hello).unwrap();
+        assert_eq!((server_hello[0], server_hello[5]), (22, 2), "{padding}");
+    }
+    for (padding, record) in [(60_000, 16_384), (14_000, 1)] {
+        let gate = Gate::start(UPSTREAM);
+        let mut stream = tcp(gate.https);
+        stream.write_all(&padded_hello(padding, record)).unwrap();
+        // Fatal, decode_error; it was lost in a reset, and the client counted as one that had hung up.
+        let mut alert = [0; 7];
+        stream.read_exact(&mut alert).unwrap();
+        assert_eq!(alert, *b"\x15\x03\x03\x00\x02\x02\x32", "{padding}");
+        failed(&gate, "protocol", 1.0);
+    }
+}
+
 #[test]
 fn plain_http_on_the_https_listener_is_told_what_to_do_and_counted() {
     let gate = Gate::start(UPSTREAM);

@@ -10,6 +10,9 @@ use memchr::memchr;
 
 use crate::observe::labels::RefusalLabel;
 
+/// Most bytes of a body that a length may tell of; what is left of 64 bits has other meanings inside the library.
+const LONGEST: u64 = u64::MAX >> 1;
+
 /// Most bytes of a head and its parts.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -266,13 +269,15 @@ impl Facts {
     }
 }
 
-/// Digits without needless zeros: what `007` means depends on the reader.
+/// Digits without needless zeros: what `007` means depends on the reader. And no more than the library can count, which
+/// would answer by itself, unseen.
 fn parse_length(value: &[u8]) -> Option<u64> {
     let has_zeros = value.len() > 1 && value.starts_with(b"0");
     if value.is_empty() || has_zeros || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    std::str::from_utf8(value).ok()?.parse().ok()
+    let length = std::str::from_utf8(value).ok()?.parse().ok()?;
+    (length <= LONGEST).then_some(length)
 }
 
 /// Anything below a blank but a tab, and DEL. Without an early exit, so that it is done many bytes at a time.
@@ -366,6 +371,7 @@ mod tests {
             ("Content-Length: 0x5", ContentLength),
             ("Content-Length:", ContentLength),
             ("Content-Length: 18446744073709551616", ContentLength),
+            ("Content-Length: 18446744073709551615", ContentLength),
             ("Transfer-Encoding: gzip, chunked", TransferEncoding),
             ("Transfer-Encoding: chunked, chunked", TransferEncoding),
             (

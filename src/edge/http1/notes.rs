@@ -5,10 +5,8 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::Instant;
 
 use crate::observe::labels::RefusalLabel;
 
@@ -17,11 +15,8 @@ use crate::observe::labels::RefusalLabel;
 pub struct Notes {
     /// The head that was refused, by how many came before it. It is the last one.
     refused: OnceLock<(u64, RefusalLabel)>,
-    /// Requests answered to the end.
+    /// Requests whose responses have been handed to the library to the end.
     answered: AtomicU64,
-    /// When the last one was, in nanoseconds since `began`.
-    answered_at: AtomicU64,
-    began: Instant,
     switch: Mutex<Switch>,
 }
 
@@ -44,8 +39,6 @@ impl Notes {
         Self {
             refused: OnceLock::new(),
             answered: AtomicU64::new(0),
-            answered_at: AtomicU64::new(0),
-            began: Instant::now(),
             switch: Mutex::default(),
         }
     }
@@ -63,21 +56,10 @@ impl Notes {
         (*refused == before).then_some(*reason)
     }
 
-    /// Since when there is nothing to answer, if all of `heads` requests have been answered.
+    /// True if none of the first `heads` requests waits for its answer, or for the end of it.
     #[must_use]
-    pub fn idle_since(&self, heads: u64) -> Option<Instant> {
-        if self.answered.load(Ordering::Relaxed) < heads {
-            return None;
-        }
-        let nanoseconds = self.answered_at.load(Ordering::Relaxed);
-        Some(self.began + Duration::from_nanos(nanoseconds))
-    }
-
-    fn answered(&self) {
-        let nanoseconds = self.began.elapsed().as_nanos();
-        let nanoseconds = u64::try_from(nanoseconds).unwrap_or(u64::MAX);
-        self.answered_at.store(nanoseconds, Ordering::Relaxed);
-        self.answered.fetch_add(1, Ordering::Relaxed);
+    pub fn have_answered(&self, heads: u64) -> bool {
+        self.answered.load(Ordering::Relaxed) >= heads
     }
 
     /// The request behind `before` others asks for a WebSocket. None asks before the one before it is answered.
@@ -141,7 +123,7 @@ impl<B> Answer<B> {
 
 impl<B> Drop for Answer<B> {
     fn drop(&mut self) {
-        self.notes.answered();
+        self.notes.answered.fetch_add(1, Ordering::Relaxed);
     }
 }
 

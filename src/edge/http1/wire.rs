@@ -73,6 +73,9 @@ pub struct Wire<I> {
     released: usize,
     /// When the head that is not whole yet began.
     head_began: Option<Instant>,
+    /// Since when there is nothing to answer: a response ends when the client's side has taken it, not when the library
+    /// has.
+    idle_since: Option<Instant>,
     deadline: Deadline,
     linger: Linger,
     /// A tunnel takes the socket along, and goes on long after the connection that HTTP knows of.
@@ -96,6 +99,7 @@ impl<I> Wire<I> {
             held: BytesMut::new(),
             released: 0,
             head_began: None,
+            idle_since: None,
             deadline: Deadline::default(),
             linger: Linger::default(),
             _place: place,
@@ -108,6 +112,7 @@ impl<I> Wire<I> {
         let passed = self.stream.follow(bytes);
         if self.stream.heads() > heads {
             self.head_began = None;
+            self.idle_since = None;
         }
         match self.stream.place() {
             // The request for a WebSocket is the last of those that just passed.
@@ -156,7 +161,7 @@ impl<I> Wire<I> {
             *self.head_began.get_or_insert(now) + self.rules.head
         } else {
             // The library also reads while a request is being answered, to see whether its client is still there.
-            self.notes.idle_since(heads).unwrap_or(now) + self.rules.idle
+            self.idle_since.unwrap_or(now) + self.rules.idle
         };
         ready!(self.deadline.poll(deadline, context));
         if has_begun {
@@ -287,8 +292,13 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         self.io.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.io).poll_flush(context))?;
+        if this.idle_since.is_none() && this.notes.have_answered(this.stream.heads()) {
+            this.idle_since = Some(Instant::now());
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// A client that still sends is listened to for a moment: closing at once would reset the connection, and take the
@@ -297,9 +307,77 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         let this = self.get_mut();
         let is_tunnel = matches!(this.stream.place(), Place::Tunnel);
         let is_at_rest = matches!(this.stream.place(), Place::Head) && this.held.is_empty();
-        if is_tunnel || is_at_rest {
+        // Requests behind the last one that is answered are as unwanted as bytes behind a refused one.
+        if is_tunnel || (is_at_rest && this.idle_since.is_some()) {
             return Pin::new(&mut this.io).poll_shutdown(context);
         }
         this.linger.poll(Pin::new(&mut this.io), context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http_body_util::Empty;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::{Limits, Rules, Wire};
+    use crate::edge::http1::notes::{Answer, Notes};
+
+    const IDLE: Duration = Duration::from_millis(20);
+    const RULES: Rules = Rules {
+        limits: Limits {
+            target: 100,
+            head: 400,
+            fields: 8,
+        },
+        head: Duration::from_secs(10),
+        idle: IDLE,
+    };
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    fn run(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+            .block_on(test);
+    }
+
+    #[test]
+    fn a_connection_is_idle_when_its_response_has_been_taken_and_not_before() {
+        run(async {
+            let (mut client, io) = tokio::io::duplex(REQUEST.len());
+            let notes = Arc::new(Notes::new());
+            let mut wire = Wire::new(io, RULES, Arc::clone(&notes), None);
+            client.write_all(REQUEST).await.unwrap();
+            assert_eq!(wire.read(&mut [0; 100]).await.unwrap(), REQUEST.len());
+            drop(Answer::new(Empty::<Bytes>::new(), notes));
+            let (mut reader, mut writer) = tokio::io::split(wire);
+            let response = async {
+                writer.write_all(&[b'x'; 100]).await.unwrap();
+                writer.flush().await.unwrap();
+            };
+            let mut byte = [0];
+            let has_ended = Cell::new(false);
+            let end = async {
+                assert_eq!(reader.read(&mut byte).await.unwrap(), 0);
+                has_ended.set(true);
+            };
+            let mut both = std::pin::pin!(async { tokio::join!(end, response) });
+            let _ = tokio::time::timeout(IDLE * 5, both.as_mut()).await;
+            assert!(!has_ended.get(), "in the middle of a response");
+            let mut taken = [0; 100];
+            let all = async { tokio::join!(both, client.read_exact(&mut taken)) };
+            tokio::time::timeout(IDLE * 500, all)
+                .await
+                .unwrap()
+                .1
+                .unwrap();
+        });
     }
 }

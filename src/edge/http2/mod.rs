@@ -51,7 +51,7 @@ const ERRORS: usize = 1024;
 
 impl<H: Handler> Connections<H> {
     /// Serves HTTP/2 to the end of the connection.
-    pub(super) async fn serve_h2<I>(&self, io: I, client: Client)
+    pub async fn serve_h2<I>(&self, io: I, client: Client)
     where
         I: AsyncRead + AsyncWrite + Unpin,
     {

@@ -5,8 +5,10 @@
 
 pub mod chunks;
 pub mod configuration;
+mod connection;
 pub mod envelope;
 pub mod head;
+pub mod http2;
 pub mod hygiene;
 mod naive;
 pub mod proxy_protocol;
@@ -17,11 +19,12 @@ pub mod request_line;
 pub type Target = fn(&[u8]);
 
 /// Each target by the name of its program and of its corpus.
-pub const ALL: [(&str, Target); 8] = [
+pub const ALL: [(&str, Target); 9] = [
     ("chunks", chunks::run),
     ("configuration", configuration::run),
     ("envelope", envelope::run),
     ("head", head::run),
+    ("http2", http2::run),
     ("hygiene", hygiene::run),
     ("proxy_protocol", proxy_protocol::run),
     ("query", query::run),

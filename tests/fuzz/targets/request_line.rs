@@ -1,12 +1,10 @@
 //! A whole connection, from bytes to the service: what reaches it is what a strict reader reads, in the same order and
 //! once, with the same target, fields and body; what is refused never does.
 
-mod connection;
-
 use http::{HeaderMap, Method, Uri, Version};
 use wxgate::edge::http1::head::{Framing, Limits};
 
-use self::connection::{Seen, Served};
+use super::connection::{self, Seen, Served};
 use super::naive::head::Head;
 use super::naive::stream::{self, Body, End, Request};
 
@@ -21,7 +19,7 @@ const LIMITS: Limits = Limits {
 pub fn run(data: &[u8]) {
     let (expected, end) = stream::read(data, &LIMITS);
     for size in [data.len().max(1), 1 + data.len() % 29] {
-        agree(&connection::serve(data, size, LIMITS), &expected, end);
+        agree(&connection::serve_h1(data, size, LIMITS), &expected, end);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use wxgate::config::{Boot, Endpoint, Listen, Live, Settings, Target, Tls};
+use wxgate::config::{Boot, Endpoint, Listen, Live, Settings, Target, Tls, Upstream};
 use wxgate::wechat::Scheme;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -18,21 +18,35 @@ pub fn hold(settings: &Settings) {
 fn boot(boot: &Boot) {
     assert!(boot.workers.get() <= 256);
     assert!(boot.drain.delay <= DAY);
-    let upstream = &boot.upstream;
+    is_limit(boot.drain.timeout);
+    listen(&boot.listen);
+    upstream(&boot.upstream);
+}
+
+fn upstream(upstream: &Upstream) {
     for limit in [
-        boot.drain.timeout,
         upstream.connect_timeout,
         upstream.response_timeout,
+        upstream.body_timeout,
+        upstream.max_lifetime,
+        upstream.queue_timeout,
     ] {
         is_limit(limit);
     }
-    assert!(upstream.idle_timeout <= DAY && upstream.max_idle <= 65_535);
+    if let Some(interval) = upstream.ping_interval {
+        is_limit(interval);
+    }
+    assert!(upstream.idle_timeout <= DAY);
+    assert!(upstream.max_idle <= 65_535 && upstream.queue <= 65_535);
+    assert!((1..=65_535).contains(&upstream.max_connections));
     assert!(http::HeaderValue::from_str(&upstream.authority).is_ok());
     match &upstream.target {
         Target::Tcp { host, port } => assert!(!host.is_empty() && *port > 0),
         Target::Unix(path) => assert!(path.is_absolute() && path.as_os_str().len() <= 107),
     }
-    listen(&boot.listen);
+    if let Some(tls) = &upstream.tls {
+        assert!(!tls.authorities.is_empty(), "nobody is believed");
+    }
 }
 
 fn listen(listen: &Listen) {

@@ -146,6 +146,10 @@ fn framing(fields: &[(String, Vec<u8>)], minor: u8) -> Option<Framing> {
         ([], []) => Some(Framing::Absent),
         ([length], []) => {
             let number: u64 = length.parse().ok()?;
+            // What the library cannot count it would answer by itself.
+            if number > u64::MAX >> 1 {
+                return None;
+            }
             // Only one way to write each number.
             (number.to_string() == *length)
                 .then(|| number.try_into().map_or(Framing::Absent, Framing::Length))

@@ -3,6 +3,7 @@
 
 pub mod chunks;
 pub mod envelope;
+pub mod frames;
 pub mod head;
 pub mod proxy_protocol;
 pub mod query;

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Uri, Version};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::yield_now;
+use tokio::task::{LocalSet, yield_now};
+use tokio::time::sleep;
 use wxgate::edge::Handler;
 use wxgate::edge::connection::Connections;
 use wxgate::edge::http1::head::Limits;
@@ -26,17 +27,29 @@ use wxgate::observe::metrics::Metrics;
 
 /// No clock runs out.
 const LONG: Duration = Duration::from_secs(3600);
-const NO_HTTP2: Http2Options = Http2Options {
-    streams: 0,
-    header_list: 0,
-    resets: 0,
-    control_frames: 0,
+/// Small, so that inputs reach them; and who takes nothing is reset at once.
+const HTTP2: Http2Options = Http2Options {
+    streams: 8,
+    header_list: 4096,
+    resets: 6,
+    control_frames: 12,
     request_head: LONG,
     idle: LONG,
-    response: LONG,
+    response: Duration::ZERO,
 };
 /// Turns in which a connection does what it can with the bytes that it has.
-const TURNS: usize = 8;
+const TURNS: usize = 16;
+/// In which HTTP/2's clock finds who takes nothing: timers do not fire between turns.
+const PAUSE: Duration = Duration::from_millis(1);
+/// Bytes under way in each direction.
+const BUFFER: usize = 64 * 1024;
+const NO_HTTP1: Limits = Limits {
+    target: 0,
+    head: 0,
+    fields: 0,
+};
+/// In HTTP/2 some frames long, and more than a client's window for a few of them at once.
+const ANSWER: &[u8] = &[b'x'; 20_000];
 
 /// What the service was asked.
 #[derive(Clone, Debug)]
@@ -58,12 +71,35 @@ pub struct Served {
     pub trailers: Option<HeaderMap>,
 }
 
-/// Sends `data` in pieces of `size`, then hangs up, and says what the service saw.
-pub fn serve(data: &[u8], size: usize, limits: Limits) -> Vec<Seen> {
-    let service = Service::default();
-    let seen = Rc::clone(&service.0);
-    WORKER.with(|worker| worker.serve(service, data, size, limits));
-    seen.take()
+/// Sends `data` over HTTP/1 in pieces of `size`, then hangs up, and says what the service saw.
+pub fn serve_h1(data: &[u8], size: usize, limits: Limits) -> Vec<Seen> {
+    WORKER.with(|worker| {
+        let connections = worker.connections(limits, b"");
+        let (near, far) = duplex(BUFFER);
+        let serve = connections.serve_h1(far, client());
+        let served = async { tokio::join!(serve, send(near, data, size, Duration::ZERO)) };
+        worker.runtime.block_on(served);
+        connections.handler.seen.take()
+    })
+}
+
+/// The same over HTTP/2, with room for so many bytes under way in each direction, and with everything that came back.
+pub fn serve_h2(data: &[u8], size: usize, room: usize) -> (Vec<Seen>, Vec<u8>) {
+    WORKER.with(|worker| {
+        let connections = worker.connections(NO_HTTP1, ANSWER);
+        let (near, far) = duplex(room);
+        let serve = connections.serve_h2(far, client());
+        let served = async { tokio::join!(serve, send(near, data, size, PAUSE)) };
+        // Tasks that are left end with it.
+        let tasks = LocalSet::new();
+        let ((), answers) = worker.runtime.block_on(tasks.run_until(served));
+        (connections.handler.seen.take(), answers)
+    })
+}
+
+fn client() -> Client {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    Client::new(address, ListenerLabel::Http)
 }
 
 thread_local! {
@@ -86,9 +122,10 @@ impl Worker {
         }
     }
 
-    fn serve(&self, handler: Service, data: &[u8], size: usize, limits: Limits) {
-        let connections = Connections {
-            handler,
+    fn connections(&self, limits: Limits, answer: &'static [u8]) -> Connections<Service> {
+        let seen = Rc::default();
+        Connections {
+            handler: Service { seen, answer },
             observer: Arc::clone(&self.observer),
             drain: Drain::default(),
             http1: Rules {
@@ -96,19 +133,13 @@ impl Worker {
                 head: LONG,
                 idle: LONG,
             },
-            http2: NO_HTTP2,
-        };
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let client = Client::new(address, ListenerLabel::Http);
-        let (near, far) = tokio::io::duplex(64 * 1024);
-        self.runtime.block_on(async {
-            tokio::join!(connections.serve_h1(far, client), send(near, data, size));
-        });
+            http2: HTTP2,
+        }
     }
 }
 
 /// A connection may end before everything is written: writing is given up then, and reading ends by itself.
-async fn send(stream: DuplexStream, data: &[u8], size: usize) {
+async fn send(stream: DuplexStream, data: &[u8], size: usize, pause: Duration) -> Vec<u8> {
     let (mut read, mut write) = tokio::io::split(stream);
     let writing = async {
         for piece in data.chunks(size) {
@@ -121,20 +152,27 @@ async fn send(stream: DuplexStream, data: &[u8], size: usize) {
         for _ in 0..TURNS {
             yield_now().await;
         }
+        if !pause.is_zero() {
+            sleep(pause).await;
+        }
         let _ = write.shutdown().await;
     };
     let mut answers = Vec::new();
     let (_, read) = tokio::join!(writing, read.read_to_end(&mut answers));
     read.unwrap();
+    answers
 }
 
-#[derive(Clone, Debug, Default)]
-struct Service(Rc<RefCell<Vec<Seen>>>);
+#[derive(Clone, Debug)]
+struct Service {
+    seen: Rc<RefCell<Vec<Seen>>>,
+    answer: &'static [u8],
+}
 
 impl Service {
-    /// Notes what is known of the request that was noted last.
-    fn learn(&self, learn: impl FnOnce(&mut Served)) {
-        if let Some(Seen::Served(served)) = self.0.borrow_mut().last_mut() {
+    /// Notes what is known of the request behind `before` others.
+    fn learn(&self, before: usize, learn: impl FnOnce(&mut Served)) {
+        if let Some(Seen::Served(served)) = self.seen.borrow_mut().get_mut(before) {
             learn(served);
         }
     }
@@ -145,7 +183,8 @@ impl Handler for Service {
 
     async fn handle(&self, request: Request<Incoming>, _: Client) -> Response<Self::Body> {
         let (parts, mut body) = request.into_parts();
-        self.0.borrow_mut().push(Seen::Served(Box::new(Served {
+        let before = self.seen.borrow().len();
+        self.seen.borrow_mut().push(Seen::Served(Box::new(Served {
             method: parts.method.to_string(),
             uri: parts.uri,
             version: parts.version,
@@ -159,16 +198,16 @@ impl Handler for Service {
                 return Response::default();
             };
             match frame.into_data() {
-                Ok(data) => self.learn(|served| served.data.extend_from_slice(&data)),
+                Ok(data) => self.learn(before, |served| served.data.extend_from_slice(&data)),
                 Err(frame) => trailers = frame.into_trailers().unwrap_or_default(),
             }
         }
-        self.learn(|served| served.trailers = Some(trailers));
-        Response::default()
+        self.learn(before, |served| served.trailers = Some(trailers));
+        Response::new(Full::new(Bytes::from_static(self.answer)))
     }
 
     fn refuse(&self, _: RefusalLabel, _: &Client) -> Response<Self::Body> {
-        self.0.borrow_mut().push(Seen::Refused);
+        self.seen.borrow_mut().push(Seen::Refused);
         Response::default()
     }
 }
