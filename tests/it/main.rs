@@ -33,6 +33,7 @@ mod connection_caps;
 mod console;
 mod consoles;
 mod dashboard;
+mod deploy;
 mod drain;
 mod early_answer;
 mod exhaustion;
