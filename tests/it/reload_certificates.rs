@@ -14,7 +14,7 @@ use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore};
 use tempfile::TempDir;
 
 use crate::client::{read_answer, session, tcp};
-use crate::gate::{Gate, NAMES, certificate};
+use crate::gate::{Gate, NAMES, SOON, certificate};
 use crate::recorder::Recorder;
 use crate::reload::{attempts, next_attempt, reload};
 
@@ -168,6 +168,17 @@ fn a_broken_pair_keeps_the_old_one_and_is_told_once() {
             assert!(serves(&gate, &ca), "{what}");
         }
         let told = number + 1;
+        let is_told = || {
+            gate.output()
+                .matches("\"configuration not reloaded")
+                .count()
+                >= told
+        };
+        let began = Instant::now();
+        // Lines are written on a thread of their own.
+        while !is_told() && began.elapsed() < SOON {
+            assert!(serves(&gate, &ca), "{what}");
+        }
         let output = gate.output();
         assert_eq!(
             output.matches("\"configuration not reloaded").count(),
