@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::client::{self, read_answer, tcp, tls};
@@ -61,7 +62,7 @@ fn edit(gate: &Gate, old: &str, new: &str) {
     let path = gate.dir.path().join("config.yaml");
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains(old), "{old} is not in {text}");
-    fs::write(path, text.replace(old, new)).unwrap();
+    put(&path, &text.replace(old, new));
 }
 
 /// Adds a line to it.
@@ -85,8 +86,25 @@ fn series(gate: &Gate, endpoint: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn count(gate: &Gate, part: &str) -> usize {
-    gate.output().matches(part).count()
+/// Waits until the log has `part` so often, and checks that it has it no oftener.
+pub fn told(gate: &Gate, part: &str, times: usize) {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let output = gate.output();
+        let now = output.matches(part).count();
+        assert!(now <= times, "{part} more than {times} times in {output}");
+        if now == times {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{part} {now} times in {output}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// Writes a file in one step: a poll in the middle of a write would be one more attempt.
+fn put(path: &Path, text: &str) {
+    fs::write(path.with_extension("new"), text).unwrap();
+    fs::rename(path.with_extension("new"), path).unwrap();
 }
 
 #[test]
@@ -199,7 +217,7 @@ fn a_broken_file_is_told_once_with_all_its_faults_and_all_of_the_old_stays() {
     let half = &yaml[..yaml.len() - 20];
     let two = format!("{yaml}workrs: 3\nlimits: {{request_fields: 7}}\n");
     let doubled = format!("{yaml}\"{OTHER}\": 1\n\"{OTHER}\": 2\n");
-    let mut failures = 0;
+    let (mut failures, mut lines) = (0, 0);
     for (text, faults) in [
         (half, 1),
         ("", 2),
@@ -207,20 +225,13 @@ fn a_broken_file_is_told_once_with_all_its_faults_and_all_of_the_old_stays() {
         (&doubled, 1),
         ("\u{0}\u{1}", 1),
     ] {
-        let lines = count(&gate, "fault in the configuration");
         let before = attempts(&gate);
-        // In one step: a poll in the middle of a write is another test's.
-        fs::write(config.with_extension("new"), text).unwrap();
-        fs::rename(config.with_extension("new"), &config).unwrap();
+        put(&config, text);
         assert_eq!(next_attempt(&gate, before), "failure", "{text:?}");
         failures += 1;
-        // Each of these takes longer than a period; lines are written on a thread of their own.
-        let began = Instant::now();
+        lines += faults;
+        // Each of these takes longer than a period.
         for _ in 0..20 {
-            assert_eq!(verifies(&gate, "a", TOKEN), 200);
-        }
-        while count(&gate, "fault in the configuration") < lines + faults && began.elapsed() < SOON
-        {
             assert_eq!(verifies(&gate, "a", TOKEN), 200);
         }
         assert!(
@@ -228,29 +239,23 @@ fn a_broken_file_is_told_once_with_all_its_faults_and_all_of_the_old_stays() {
             "{}",
             gate.output()
         );
-        assert_eq!(
-            count(&gate, "fault in the configuration"),
-            lines + faults,
-            "{text:?}"
-        );
+        told(&gate, "fault in the configuration", lines);
     }
     let before = attempts(&gate);
     fs::remove_file(&config).unwrap();
     assert_eq!(next_attempt(&gate, before), "failure");
     let before = attempts(&gate);
-    fs::write(config.with_extension("new"), &yaml).unwrap();
-    fs::rename(config.with_extension("new"), &config).unwrap();
+    put(&config, &yaml);
     assert_eq!(next_attempt(&gate, before), "unchanged");
     let before = attempts(&gate);
-    fs::write(&token, format!("{OTHER} ")).unwrap();
+    put(&token, &format!("{OTHER} "));
     assert_eq!(next_attempt(&gate, before), "failure");
     let before = attempts(&gate);
     fs::remove_file(&token).unwrap();
     assert_eq!(next_attempt(&gate, before), "failure");
     assert_eq!(verifies(&gate, "a", TOKEN), 200);
     let before = attempts(&gate);
-    fs::write(token.with_extension("new"), OTHER).unwrap();
-    fs::rename(token.with_extension("new"), &token).unwrap();
+    put(&token, OTHER);
     assert_eq!(next_attempt(&gate, before), "success");
     assert_eq!(
         (verifies(&gate, "a", OTHER), verifies(&gate, "a", TOKEN)),
