@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
@@ -75,7 +76,7 @@ pub async fn serve<R: Fn() -> bool + Send + Sync + 'static>(
 
 async fn serve_one<R: Fn() -> bool>(stream: TcpStream, admin: Arc<Admin<R>>, spare: Rc<Spare>) {
     // Dropped last, also where the connection is ended from outside.
-    let _refill = Refill(spare);
+    let refill = Refill(spare);
     let service = service_fn(|request| {
         let response = answer(&admin, &request);
         async move { Ok::<_, Infallible>(response) }
@@ -85,7 +86,13 @@ async fn serve_one<R: Fn() -> bool>(stream: TcpStream, admin: Arc<Admin<R>>, spa
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     // A scraper or probe that hangs up early is its own affair.
-    let _ = connection.await;
+    if let Ok(parts) = connection.without_shutdown().await {
+        let mut stream = parts.io.into_inner();
+        let _ = stream.shutdown().await;
+        if let Ok(stream) = stream.into_std() {
+            refill.0.keep(stream.into());
+        }
+    }
 }
 
 /// When a connection has ended there is a descriptor to be spared.
