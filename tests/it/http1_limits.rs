@@ -240,14 +240,14 @@ fn endless() -> Recorder {
 fn a_client_that_takes_nothing_loses_its_connection_and_one_that_takes_little_does_not() {
     const STALLED: &str = "wxgate_connections_cut_total{reason=\"stalled\"}";
     let upstream = endless();
-    let gate = Gate::start(&(upstream.yaml() + "timeouts: {response: 1500ms}\n"));
+    let gate = Gate::start(&(upstream.yaml() + "timeouts: {response: 3s}\n"));
     let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let mut slow = tls(&gate, &["http/1.1"]);
     slow.write_all(request).unwrap();
     let began = Instant::now();
     let mut piece = vec![0; 16 * 1024];
     // Some 100 KB a second: what the kernel holds by itself would last for a minute.
-    while began.elapsed() < Duration::from_secs(6) {
+    while began.elapsed() < Duration::from_secs(8) {
         slow.read_exact(&mut piece).unwrap();
         std::thread::sleep(Duration::from_millis(150));
     }
