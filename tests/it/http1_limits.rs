@@ -246,10 +246,10 @@ fn a_client_that_takes_nothing_loses_its_connection_and_one_that_takes_little_do
     slow.write_all(request).unwrap();
     let began = Instant::now();
     let mut piece = vec![0; 16 * 1024];
-    // Some 100 KB a second: what the kernel holds by itself would last for a minute.
+    // Some 200 KB a second: what the kernel holds by itself would last for half a minute.
     while began.elapsed() < Duration::from_secs(8) {
         slow.read_exact(&mut piece).unwrap();
-        std::thread::sleep(Duration::from_millis(150));
+        std::thread::sleep(Duration::from_millis(75));
     }
     assert!(gate.metric(STALLED) < 0.5);
     drop(slow);
