@@ -5,8 +5,8 @@
 //! anything else on the port, is told "address in use" instead of silently sharing the traffic.
 //!
 //! An inherited socket is one queue for all workers, each with a descriptor of its own. A connection wakes every idle
-//! worker and the first one takes it, so an idle worker is chosen before a busy one. Waking only one (`EPOLLEXCLUSIVE`)
-//! would wake the same one again and again, and connections stay where they were accepted.
+//! worker and the first one takes it; for the others that is a look in vain. Waking only one (`EPOLLEXCLUSIVE`) would
+//! wake the same one again and again, and connections stay where they were accepted.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -135,10 +135,6 @@ pub async fn accept(
             Ok((stream, peer)) => {
                 pause = PAUSES.0;
                 serve(stream, peer);
-                if is_inherited {
-                    // One that is busy with what it has leaves the rest of the queue to the others.
-                    tokio::task::yield_now().await;
-                }
             }
             Err(error) if is_clients_affair(&error) => {}
             // Out of descriptors or memory: trying again at once would only burn the processor.
