@@ -207,6 +207,7 @@ const FILES: &[&str] = &[
     "tools/check.rs",
     "tools/demo.rs",
     "tools/demo_backend.rs",
+    "tools/drain.rs",
     "tools/healthcheck.rs",
     "tools/mod.rs",
     "upstream/address.rs",

@@ -35,6 +35,7 @@ mod consoles;
 mod dashboard;
 mod deploy;
 mod drain;
+mod drain_command;
 mod early_answer;
 mod exhaustion;
 mod expect;

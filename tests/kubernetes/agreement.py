@@ -12,6 +12,7 @@ DUMMIES = {
     "wecom-token": "TOKENdummy2",
     "wecom-encoding-aes-key": "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
 }
+DRAIN = {"preStop": {"exec": {"command": ["/usr/local/bin/wxgate", "drain", "--no-wait"]}}}
 
 
 def only(documents, kind, name=None):
@@ -101,8 +102,11 @@ def faults(documents, settings):
     sleeps = [each["lifecycle"]["preStop"] for each in pod["containers"] if "lifecycle" in each]
     sleep = max([each["sleep"]["seconds"] if "sleep" in each else int(each["exec"]["command"][1]) for each in sleeps] or [0])
     grace = pod["terminationGracePeriodSeconds"]
-    if grace <= (sleep if native else 0) + delay + timeout:
-        found.append(f"{grace}s do not hold preStop {sleep}s, delay {delay}s and timeout {timeout}s")
-    if not native and sleeps and sleep <= delay + 1:
+    if grace <= max(sleep, delay + timeout):
+        found.append(f"{grace}s do not hold preStop {sleep}s, or delay {delay}s and timeout {timeout}s")
+    if sleeps and sleep <= delay + 1:
         found.append(f"the backend leaves after {sleep}s, wxgate accepts for {delay}s")
+    # Where SIGTERM comes last, the hook has to begin the drain; where it comes at once, none may put it off.
+    if own.get("lifecycle") != (DRAIN if native else None):
+        found.append(f"wxgate's own hook is {own.get('lifecycle')}")
     return found

@@ -7,7 +7,7 @@
 {{- end -}}
 {{- $listen := dict "http" (list (printf "[::]:%d" (int .Values.ports.http))) "admin" (printf "[::]:%d" (int .Values.ports.admin)) -}}
 {{- $_ := set $listen "https" (ternary (list (printf "[::]:%d" (int .Values.ports.https))) list (not (empty .Values.tls))) -}}
-{{- $drain := dict "delay" (printf "%ss" (include "wxgate.delay" .)) "timeout" (printf "%ds" (int .Values.drain.timeoutSeconds)) -}}
+{{- $drain := dict "delay" (printf "%ds" (int .Values.drain.delaySeconds)) "timeout" (printf "%ds" (int .Values.drain.timeoutSeconds)) -}}
 {{- $own := dict "listen" $listen "drain" $drain -}}
 {{- if $certificates -}}{{- $_ := set $own "tls" (dict "certificates" $certificates) -}}{{- end -}}
 {{- toYaml (mergeOverwrite (deepCopy .Values.config) $own) -}}

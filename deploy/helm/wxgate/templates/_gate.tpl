@@ -17,6 +17,9 @@
     httpGet: {path: /readyz, port: {{ .Values.ports.admin }}}
     periodSeconds: 1
     failureThreshold: 30
+  # SIGTERM comes when the backend has ended: too late to be told of the end.
+  lifecycle:
+    preStop: {exec: {command: [/usr/local/bin/wxgate, drain, --no-wait]}}
   {{- end }}
   readinessProbe:
     httpGet: {path: /readyz, port: {{ .Values.ports.admin }}}
