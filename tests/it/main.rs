@@ -64,6 +64,7 @@ mod recorder;
 mod reload;
 mod reload_certificates;
 mod reload_under_load;
+mod replicas;
 mod resilience;
 mod response_cuts;
 mod responses;
