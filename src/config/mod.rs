@@ -44,6 +44,6 @@ pub use secret::Secret;
 pub use settings::{
     BodyLimits, Boot, ClientAuth, ClientCertificate, Drain, Endpoint, Headers, Http, Http2Limits,
     Limits, Listen, Live, Log, LogFormat, Networks, OtherRequests, Protocol, Reload, Settings,
-    Target, Timeouts, Tls, TlsVersion, Underscores, Upstream, UpstreamTls,
+    Target, TicketKey, Timeouts, Tls, TlsVersion, Underscores, Upstream, UpstreamTls,
 };
 pub use source::Source;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::handshake::Handshakes;
 use super::http1::wire::Rules;
 use super::http2::options::Http2Options;
-use super::tls::{self, Tickets};
+use super::tickets::Tickets;
+use super::tls;
 use crate::config::{Live, Networks};
 
 /// All of one configuration. A connection takes it once, at its beginning, and keeps what it took.

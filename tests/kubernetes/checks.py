@@ -157,6 +157,7 @@ def check_refusals(client, helm):
 def check_chart():
     full = {
         "secrets": {"existingSecret": "shop-wxgate"},
+        "ticketKeys": {"existingSecret": "shop-tickets"},
         "config": {"endpoints": [
             {"name": "shop", "path": "/wechat", "platform": "official_account",
              "tokens": [{"file": "/run/secrets/wxgate/wechat-token"}]},

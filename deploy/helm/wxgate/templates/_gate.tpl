@@ -38,6 +38,9 @@
     {{- if .Values.secrets.existingSecret }}
     - {name: secrets, mountPath: /run/secrets/wxgate, readOnly: true}
     {{- end }}
+    {{- if .Values.ticketKeys.existingSecret }}
+    - {name: tickets, mountPath: /run/secrets/wxgate-tickets, readOnly: true}
+    {{- end }}
     {{- range $number, $certificate := .Values.tls }}
     - {name: tls-{{ $number }}, mountPath: /run/secrets/wxgate-tls/{{ $certificate.secretName }}, readOnly: true}
     {{- end }}
