@@ -70,6 +70,7 @@ mod rotation;
 mod sdk_backends;
 mod secrecy;
 mod series;
+mod shops;
 mod silence;
 mod sink;
 mod stalls;
