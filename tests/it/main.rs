@@ -73,6 +73,7 @@ mod rotation;
 mod sdk_backends;
 mod secrecy;
 mod series;
+mod shops;
 mod silence;
 mod sink;
 mod stalls;
