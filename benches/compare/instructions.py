@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import origin
 import workloads
+from certificate import Certificate
 from load import Load, Outcome
 from peers import Peer
 from rounds import Plan
@@ -60,11 +61,21 @@ ALL = [
 ]
 
 
-def total(plan: Plan, peer: Peer, address: str, counted: Counted, requests: int) -> int:
+@dataclass(frozen=True)
+class Stand:
+    """What stands around the proxy whose instructions are counted."""
+
+    origin: str
+    certificate: Certificate
+    load: Load
+    core: int
+
+
+def total(stand: Stand, peer: Peer, counted: Counted, requests: int) -> int:
     """The instructions of a whole life of the proxy, with so many requests in it."""
     more = ALONE.get(peer.name, ())
-    with peer.start(address, plan.certificates["ecdsa"], plan.proxy_core, VALGRIND, more) as server:
-        outcome = counted.load(plan.load, server.port, requests)
+    with peer.start(stand.origin, stand.certificate, stand.core, VALGRIND, more) as server:
+        outcome = counted.load(stand.load, server.port, requests)
         if outcome.errors or outcome.requests != requests:
             raise RuntimeError(f"{peer.name}: {outcome} for {requests} requests")
         said = server.end()
@@ -74,9 +85,9 @@ def total(plan: Plan, peer: Peer, address: str, counted: Counted, requests: int)
     return int(found[1].replace(",", ""))
 
 
-def count(plan: Plan, peer: Peer, address: str, counted: Counted) -> float:
+def count(stand: Stand, peer: Peer, counted: Counted) -> float:
     """Instructions per request."""
-    few, many = (total(plan, peer, address, counted, requests) for requests in (counted.few, counted.many))
+    few, many = (total(stand, peer, counted, requests) for requests in (counted.few, counted.many))
     return (many - few) / (counted.many - counted.few)
 
 
@@ -84,10 +95,11 @@ def count_all(plan: Plan, names: Sequence[str]) -> dict[str, dict[str, float]]:
     """By workload and proxy."""
     found: dict[str, dict[str, float]] = {}
     with origin.start("nginx", plan.folder, plan.load.python, plan.load.core) as source:
+        stand = Stand(source.address, plan.certificates["ecdsa"], plan.load, plan.proxy_core)
         for counted in ALL:
             found[counted.name] = {}
             for name in counted.peers:
                 if name in names or (name == "nginx-lua" and "nginx" in names):
-                    found[counted.name][name] = count(plan, plan.peers[name], source.address, counted)
+                    found[counted.name][name] = count(stand, plan.peers[name], counted)
                     print(f"  {counted.name}, {name}: {found[counted.name][name]:,.0f}", flush=True)
     return found
