@@ -2,7 +2,7 @@
 
 use rustls::pki_types::CertificateDer;
 
-use super::{is_label, listen, section};
+use super::{acme, is_label, listen, section};
 use crate::config::certificate::{self, Certificate};
 use crate::config::fault::{Faults, Wrong};
 use crate::config::place::{Place, Section};
@@ -12,7 +12,7 @@ use crate::config::repeats;
 #[derive(Clone, Debug)]
 pub struct Tls {
     /// In the order written; the first serves clients without SNI. Names are unique. Not empty if there is an https
-    /// listener.
+    /// listener and no `tls.acme`, whose certificate is put behind these.
     pub certificates: Vec<Certificate>,
     /// The lowest version spoken. Default 1.2.
     pub min_version: TlsVersion,
@@ -56,10 +56,12 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Tls> {
             "strict_sni",
             "client_auth",
             "client_ca",
+            "acme",
         ],
         faults,
     )?;
-    let certificates = read_certificates(&tls, listen::wants_tls(root), faults);
+    let needs_certificate = listen::wants_tls(root) && tls.get("acme").is_none();
+    let certificates = read_certificates(&tls, needs_certificate, faults);
     let min_version = tls.read("min_version", "allowed are 1.2 and 1.3", faults, |place| {
         place.parse(|word| match word {
             "1.2" => Some(TlsVersion::Tls12),
@@ -113,12 +115,12 @@ fn read_client_auth(tls: &Section<'_>, faults: &mut Faults) -> Option<ClientAuth
 
 fn read_certificates(
     tls: &Section<'_>,
-    wants_tls: bool,
+    needs_one: bool,
     faults: &mut Faults,
 ) -> Option<Vec<Certificate>> {
     let items = tls.read("certificates", LIST, faults, |place| {
         match place.items()? {
-            items if items.is_empty() && wants_tls => {
+            items if items.is_empty() && needs_one => {
                 let allowed = "listen.https needs at least one {cert: PATH, key: PATH}";
                 Err(Wrong::found("there is no certificate").but(allowed))
             }
@@ -136,6 +138,12 @@ fn read_certificates(
         faults,
         |first| format!("the same name as {first}; without `name` it is the file name of `cert`"),
     );
+    for (place, name) in &names {
+        if tls.get("acme").is_some() && acme::NAMES.contains(&name.as_str()) {
+            let wrong = Wrong::found(format!("{name} is the name of the certificate of tls.acme"));
+            faults.push(place.fault(wrong, "give this one another name"));
+        }
+    }
     certificates.into_iter().collect()
 }
 
