@@ -12,6 +12,7 @@
 //!
 //! Nothing behind [`Settings`] defaults, unwraps or checks again.
 
+mod authorities;
 mod certificate;
 mod config_error;
 mod contents;
@@ -42,8 +43,15 @@ pub use layers::Config;
 pub use overrides::{Override, OverrideError};
 pub use secret::Secret;
 pub use settings::{
+<<<<<<< HEAD
     BodyLimits, Boot, ClientAuth, ClientCertificate, Drain, Endpoint, Headers, Http, Http2Limits,
     Limits, Listen, Live, Log, LogFormat, Networks, OtherRequests, Protocol, Reload, Settings,
     Target, TicketKey, Timeouts, Tls, TlsVersion, Underscores, Upstream, UpstreamTls,
+=======
+    Acme, BodyLimits, Boot, ChallengeType, ClientAuth, ClientCertificate, Drain, Endpoint,
+    ExternalAccount, Headers, Http, Http2Limits, Limits, Listen, Live, Log, LogFormat, Networks,
+    OtherRequests, Protocol, Reload, RenewBefore, Settings, Target, Timeouts, Tls, TlsVersion,
+    Underscores, Upstream, UpstreamTls,
+>>>>>>> 60b10e7923e2555bff5b36d97712bd36395ccf27
 };
 pub use source::Source;

@@ -8,6 +8,7 @@ use hyper::body::{Body, Incoming};
 use crate::gateway::client::Client;
 use crate::observe::labels::RefusalLabel;
 
+pub mod acme;
 pub mod admission;
 pub mod client_certificate;
 pub mod connection;

@@ -14,6 +14,14 @@
     reason = "a failed expectation is how a test fails, a table may be long, and what chance chose is shown"
 )]
 
+#[cfg(feature = "acme")]
+mod acme;
+#[cfg(feature = "acme")]
+mod acme_failures;
+#[cfg(feature = "acme")]
+mod acme_renewals;
+#[cfg(feature = "acme")]
+mod acme_site;
 mod addresses;
 mod alert_rules;
 mod alerts;
@@ -56,6 +64,8 @@ mod inherited_sockets;
 mod negatives;
 mod observability;
 mod partners;
+#[cfg(feature = "acme")]
+mod pebble;
 mod pool;
 mod prometheus;
 mod prometheus_server;

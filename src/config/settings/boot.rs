@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::{Drain, Listen, Log, Reload, Upstream};
+use super::{Acme, Drain, Listen, Log, Reload, Upstream};
 
 /// What only a restart can change: sockets, threads, their connections, the log.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Boot {
     pub upstream: Upstream,
     /// What is logged, and how.
     pub log: Log,
+    /// Certificates obtained by itself; `None`: none. Here because its thread belongs to one storage and one account.
+    pub acme: Option<Acme>,
 }
 
 /// The keys of those fields of `$type` that differ. Every field has to be named, or this does not compile.
@@ -40,6 +42,7 @@ impl Boot {
             reload,
             upstream,
             log,
+            acme,
         } = self;
         let mut keys: Vec<&'static str> = Vec::new();
         keys.extend(listen_keys(listen, &other.listen));
@@ -57,6 +60,7 @@ impl Boot {
             format = "log.format",
             access = "log.access",
         }));
+        keys.extend((*acme != other.acme).then_some("tls.acme"));
         // Three fields are made of the URL.
         keys.dedup();
         keys

@@ -2,10 +2,12 @@
 //!
 //! Each file holds the struct and how it is read. Readers go on after a fault, so that one start shows them all.
 
+mod acme;
 mod boot;
 mod credentials;
 mod domain_files;
 mod endpoint;
+mod external_account;
 mod headers;
 mod http;
 mod limits;
@@ -24,8 +26,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+pub use acme::{Acme, ChallengeType, RenewBefore};
 pub use boot::Boot;
 pub use endpoint::Endpoint;
+pub use external_account::ExternalAccount;
 pub use headers::{Headers, Underscores};
 pub use http::{Http, OtherRequests};
 pub use limits::{BodyLimits, Http2Limits, Limits};
@@ -99,6 +103,7 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
     let drain = process::read_drain(&root, faults);
     let reload = process::read_reload(&root, faults);
     let tls = tls::read(&root, faults);
+    let acme = acme::read(&root, faults);
     let http = http::read(&root, faults);
     let upstream = upstream::read(&root, faults);
     let timeouts = timeouts::read(&root, faults);
@@ -116,6 +121,7 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
             reload: reload?,
             upstream: upstream?,
             log: log?,
+            acme: acme?,
         },
         live: Live {
             tls: tls?,

@@ -2,8 +2,12 @@
 
 use rustls::pki_types::CertificateDer;
 
+<<<<<<< HEAD
 use super::ticket_keys::{self, TicketKey};
 use super::{is_label, listen, section};
+=======
+use super::{acme, is_label, listen, section};
+>>>>>>> 60b10e7923e2555bff5b36d97712bd36395ccf27
 use crate::config::certificate::{self, Certificate};
 use crate::config::fault::{Faults, Wrong};
 use crate::config::place::{Place, Section};
@@ -13,7 +17,7 @@ use crate::config::repeats;
 #[derive(Clone, Debug)]
 pub struct Tls {
     /// In the order written; the first serves clients without SNI. Names are unique. Not empty if there is an https
-    /// listener.
+    /// listener and no `tls.acme`, whose certificate is put behind these.
     pub certificates: Vec<Certificate>,
     /// The lowest version spoken. Default 1.2.
     pub min_version: TlsVersion,
@@ -60,11 +64,16 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Tls> {
             "strict_sni",
             "client_auth",
             "client_ca",
+<<<<<<< HEAD
             "ticket_keys",
+=======
+            "acme",
+>>>>>>> 60b10e7923e2555bff5b36d97712bd36395ccf27
         ],
         faults,
     )?;
-    let certificates = read_certificates(&tls, listen::wants_tls(root), faults);
+    let needs_certificate = listen::wants_tls(root) && tls.get("acme").is_none();
+    let certificates = read_certificates(&tls, needs_certificate, faults);
     let min_version = tls.read("min_version", "allowed are 1.2 and 1.3", faults, |place| {
         place.parse(|word| match word {
             "1.2" => Some(TlsVersion::Tls12),
@@ -141,12 +150,12 @@ fn refuse_unused_keys(
 
 fn read_certificates(
     tls: &Section<'_>,
-    wants_tls: bool,
+    needs_one: bool,
     faults: &mut Faults,
 ) -> Option<Vec<Certificate>> {
     let items = tls.read("certificates", LIST, faults, |place| {
         match place.items()? {
-            items if items.is_empty() && wants_tls => {
+            items if items.is_empty() && needs_one => {
                 let allowed = "listen.https needs at least one {cert: PATH, key: PATH}";
                 Err(Wrong::found("there is no certificate").but(allowed))
             }
@@ -164,6 +173,12 @@ fn read_certificates(
         faults,
         |first| format!("the same name as {first}; without `name` it is the file name of `cert`"),
     );
+    for (place, name) in &names {
+        if tls.get("acme").is_some() && acme::NAMES.contains(&name.as_str()) {
+            let wrong = Wrong::found(format!("{name} is the name of the certificate of tls.acme"));
+            faults.push(place.fault(wrong, "give this one another name"));
+        }
+    }
     certificates.into_iter().collect()
 }
 
