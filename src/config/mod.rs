@@ -43,15 +43,9 @@ pub use layers::Config;
 pub use overrides::{Override, OverrideError};
 pub use secret::Secret;
 pub use settings::{
-<<<<<<< HEAD
-    BodyLimits, Boot, ClientAuth, ClientCertificate, Drain, Endpoint, Headers, Http, Http2Limits,
-    Limits, Listen, Live, Log, LogFormat, Networks, OtherRequests, Protocol, Reload, Settings,
-    Target, TicketKey, Timeouts, Tls, TlsVersion, Underscores, Upstream, UpstreamTls,
-=======
     Acme, BodyLimits, Boot, ChallengeType, ClientAuth, ClientCertificate, Drain, Endpoint,
     ExternalAccount, Headers, Http, Http2Limits, Limits, Listen, Live, Log, LogFormat, Networks,
-    OtherRequests, Protocol, Reload, RenewBefore, Settings, Target, Timeouts, Tls, TlsVersion,
-    Underscores, Upstream, UpstreamTls,
->>>>>>> 60b10e7923e2555bff5b36d97712bd36395ccf27
+    OtherRequests, Protocol, Reload, RenewBefore, Settings, Target, TicketKey, Timeouts, Tls,
+    TlsVersion, Underscores, Upstream, UpstreamTls,
 };
 pub use source::Source;

@@ -2,12 +2,8 @@
 
 use rustls::pki_types::CertificateDer;
 
-<<<<<<< HEAD
 use super::ticket_keys::{self, TicketKey};
-use super::{is_label, listen, section};
-=======
 use super::{acme, is_label, listen, section};
->>>>>>> 60b10e7923e2555bff5b36d97712bd36395ccf27
 use crate::config::certificate::{self, Certificate};
 use crate::config::fault::{Faults, Wrong};
 use crate::config::place::{Place, Section};
@@ -64,11 +60,8 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Tls> {
             "strict_sni",
             "client_auth",
             "client_ca",
-<<<<<<< HEAD
             "ticket_keys",
-=======
             "acme",
->>>>>>> 60b10e7923e2555bff5b36d97712bd36395ccf27
         ],
         faults,
     )?;
