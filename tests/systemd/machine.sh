@@ -1,6 +1,8 @@
 # A Debian with systemd as PID 1, in a container without a network; sourced by `run`, and by tests/packages/run. It has
-# `ok` and its like, and takes everything away at the end. KEEP=1 leaves the container.
+# `ok` and its like, and takes everything away at the end. KEEP=1 leaves the container. Who sources it has set $machine, the
+# folder of this file.
 # shellcheck shell=bash
+: "${machine:?}"
 
 name=wxgate-machine-$$
 work=$(mktemp -d "${TMPDIR:-/tmp}/sd-run.XXXXXX")
