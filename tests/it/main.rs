@@ -53,6 +53,7 @@ mod http_listener;
 mod inherited_sockets;
 mod negatives;
 mod observability;
+mod packages;
 mod partners;
 mod pool;
 mod prometheus;
