@@ -111,5 +111,13 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
 }
 
 fn complain(message: &str) {
-    let _ = writeln!(std::io::stderr(), "wxgate: {message}");
+    let mut stderr = std::io::stderr();
+    let priority = if journal::reads(&stderr) {
+        journal::ERROR
+    } else {
+        ""
+    };
+    for line in format!("wxgate: {message}").lines() {
+        let _ = writeln!(stderr, "{priority}{line}");
+    }
 }

@@ -63,6 +63,7 @@ mod http_listener;
 mod inherited_sockets;
 mod negatives;
 mod observability;
+mod packages;
 mod partners;
 #[cfg(feature = "acme")]
 mod pebble;
