@@ -15,6 +15,7 @@
 )]
 
 mod addresses;
+mod alert_faults;
 mod alert_rules;
 mod alerts;
 mod allow;
