@@ -118,7 +118,9 @@ impl App {
         } = sockets::open(&boot.listen, boot.workers.get(), inherited)?;
         log::count_panics(Arc::clone(&observer));
         let (enough, files) = enough_connections(&boot, &live, &bound);
-        let switch = Switch::new(live, enough, Arc::clone(&observer)).map_err(StartError::Tls)?;
+        let protocol = boot.upstream.protocol;
+        let switch =
+            Switch::new(live, protocol, enough, Arc::clone(&observer)).map_err(StartError::Tls)?;
         let admission = Admission {
             proxy_protocol: boot.listen.proxy_protocol.clone(),
             slots: Arc::clone(&switch.slots),
@@ -131,8 +133,12 @@ impl App {
             admission: Arc::new(admission),
             terms: Arc::clone(&switch.terms),
             snapshot: Arc::clone(&switch.snapshot),
-            upstream: Connector::new(boot.upstream.clone(), files, Arc::clone(&observer))
-                .map_err(StartError::Tls)?,
+            upstream: Connector::new(
+                boot.upstream.clone(),
+                switch.upstream_tls.clone(),
+                files,
+                Arc::clone(&observer),
+            ),
             observer,
             drain: Drain::default(),
         };

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::config::{Certificate, Live, Tls};
+use crate::config::{Certificate, Live, Protocol, Tls};
 use crate::edge::slots::Slots;
 use crate::edge::terms::Terms;
 use crate::edge::tls::Tickets;
 use crate::gateway::snapshot::Snapshot;
 use crate::observe::exchange::Observer;
+use crate::upstream::tls::CurrentTls;
 
 /// The live settings in force, in the shapes that each room wants.
 #[derive(Clone, Debug)]
@@ -21,6 +22,9 @@ pub(super) struct Switch {
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     /// For all connections together.
     pub(super) slots: Arc<Slots>,
+    /// For connections to the upstream.
+    pub(super) upstream_tls: CurrentTls,
+    upstream_protocol: Protocol,
     tickets: Tickets,
     /// Connections that the limit of open files is enough for.
     enough: NonZeroU32,
@@ -34,11 +38,13 @@ impl Switch {
     /// The TLS library refuses its configuration.
     pub(super) fn new(
         live: Live,
+        upstream_protocol: Protocol,
         enough: NonZeroU32,
         observer: Arc<Observer>,
     ) -> Result<Self, rustls::Error> {
         let tickets = Tickets::new()?;
         let terms = Terms::new(&live, &tickets)?;
+        let upstream_tls = CurrentTls::new(live.upstream_tls.as_ref(), upstream_protocol)?;
         let cap = cap(&live, enough);
         show_certificates(&live.tls, &observer);
         Ok(Self {
@@ -48,6 +54,8 @@ impl Switch {
                 live,
                 &observer.metrics,
             ))),
+            upstream_tls,
+            upstream_protocol,
             tickets,
             enough,
             observer,
@@ -60,11 +68,15 @@ impl Switch {
     /// The TLS library refuses its configuration.
     pub(super) fn switch(&self, live: Live) -> Result<(), rustls::Error> {
         let terms = Terms::new(&live, &self.tickets)?;
+        let upstream_tls = self.other_upstream_tls(&live)?;
         // From here on nothing fails.
         let metrics = &self.observer.metrics;
         self.slots
             .limit(cap(&live, self.enough), live.limits.connections_per_address);
         show_certificates(&live.tls, &self.observer);
+        if let Some(other) = upstream_tls {
+            self.upstream_tls.replace_by(&other);
+        }
         let next = Arc::new(Snapshot::new(live, metrics));
         // Requests first: whoever gets a new certificate then gets nothing of the old configuration on that connection.
         let old = self.snapshot.swap(Arc::clone(&next));
@@ -77,6 +89,14 @@ impl Switch {
             }
         }
         Ok(())
+    }
+
+    /// None if connections to the upstream are made as before: then those that there are may go on.
+    fn other_upstream_tls(&self, live: &Live) -> Result<Option<CurrentTls>, rustls::Error> {
+        if live.upstream_tls == self.snapshot.load().live.upstream_tls {
+            return Ok(None);
+        }
+        CurrentTls::new(live.upstream_tls.as_ref(), self.upstream_protocol).map(Some)
     }
 }
 

@@ -57,7 +57,7 @@ impl Boot {
             format = "log.format",
             access = "log.access",
         }));
-        // Three fields are made of the URL.
+        // Four fields are made of the URL.
         keys.dedup();
         keys
     }
@@ -76,8 +76,8 @@ fn upstream_keys(old: &Upstream, new: &Upstream) -> impl Iterator<Item = &'stati
     differing!(Upstream, old, new, {
         target = "upstream.url",
         protocol = "upstream.url",
+        is_tls = "upstream.url",
         authority = "upstream.url",
-        tls = "upstream.tls",
         connect_timeout = "upstream.connect_timeout",
         response_timeout = "upstream.response_timeout",
         body_timeout = "upstream.body_timeout",
