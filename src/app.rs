@@ -133,7 +133,13 @@ impl App {
             });
         #[cfg(not(feature = "acme"))]
         let obtained = Obtained::default();
-        let switch = Switch::new(live, obtained, enough, Arc::clone(&observer));
+        let switch = Switch::new(
+            live,
+            obtained,
+            boot.upstream.protocol,
+            enough,
+            Arc::clone(&observer),
+        );
         let switch = Arc::new(switch.map_err(StartError::Tls)?);
         let admission = Admission {
             proxy_protocol: boot.listen.proxy_protocol.clone(),
@@ -147,8 +153,12 @@ impl App {
             admission: Arc::new(admission),
             terms: Arc::clone(&switch.terms),
             snapshot: Arc::clone(&switch.snapshot),
-            upstream: Connector::new(boot.upstream.clone(), files, Arc::clone(&observer))
-                .map_err(StartError::Tls)?,
+            upstream: Connector::new(
+                boot.upstream.clone(),
+                switch.upstream_tls.clone(),
+                files,
+                Arc::clone(&observer),
+            ),
             observer,
             drain: Drain::default(),
         };

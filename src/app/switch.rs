@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::config::{Certificate, Live, Tls};
+use crate::config::{Certificate, Live, Protocol, Tls};
 use crate::edge::slots::Slots;
 use crate::edge::terms::Terms;
 use crate::edge::tickets::Tickets;
 use crate::gateway::snapshot::Snapshot;
 use crate::lifecycle::obtained::Obtained;
 use crate::observe::exchange::Observer;
+use crate::upstream::tls::CurrentTls;
 
 /// The live settings in force, in the shapes that each room wants.
 #[derive(Debug)]
@@ -24,6 +25,9 @@ pub(super) struct Switch {
     pub(super) slots: Arc<Slots>,
     /// What all of that was made of. Held while one takes the place of another.
     parts: Mutex<Parts>,
+    /// For connections to the upstream.
+    pub(super) upstream_tls: CurrentTls,
+    upstream_protocol: Protocol,
     tickets: Tickets,
     /// Connections that the limit of open files is enough for.
     enough: NonZeroU32,
@@ -59,10 +63,12 @@ impl Switch {
     pub(super) fn new(
         configured: Live,
         obtained: Obtained,
+        upstream_protocol: Protocol,
         enough: NonZeroU32,
         observer: Arc<Observer>,
     ) -> Result<Self, rustls::Error> {
         let tickets = Tickets::new()?;
+        let upstream_tls = CurrentTls::new(configured.upstream_tls.as_ref(), upstream_protocol)?;
         let cap = cap(&configured, enough);
         let slots = Slots::new(cap, configured.limits.connections_per_address);
         let parts = Parts {
@@ -80,6 +86,8 @@ impl Switch {
                 &observer.metrics,
             ))),
             parts: Mutex::new(parts),
+            upstream_tls,
+            upstream_protocol,
             tickets,
             enough,
             observer,
@@ -120,9 +128,13 @@ impl Switch {
         let new = next(&parts);
         let live = new.together();
         let terms = Terms::new(&live, &new.obtained.answers, &self.tickets)?;
+        let upstream_tls = self.other_upstream_tls(&live)?;
         // From here on nothing fails.
         let metrics = &self.observer.metrics;
         show_certificates(&live.tls, &self.observer);
+        if let Some(other) = upstream_tls {
+            self.upstream_tls.replace_by(&other);
+        }
         let next = Arc::new(Snapshot::new(live, metrics));
         // Requests first: whoever gets a new certificate then gets nothing of the old configuration on that connection.
         let old = self.snapshot.swap(Arc::clone(&next));
@@ -136,6 +148,14 @@ impl Switch {
             }
         }
         Ok(())
+    }
+
+    /// None if connections to the upstream are made as before: then those that there are may go on.
+    fn other_upstream_tls(&self, live: &Live) -> Result<Option<CurrentTls>, rustls::Error> {
+        if live.upstream_tls == self.snapshot.load().live.upstream_tls {
+            return Ok(None);
+        }
+        CurrentTls::new(live.upstream_tls.as_ref(), self.upstream_protocol).map(Some)
     }
 }
 

@@ -23,6 +23,7 @@ mod acme_renewals;
 #[cfg(feature = "acme")]
 mod acme_site;
 mod addresses;
+mod alert_faults;
 mod alert_rules;
 mod alerts;
 mod allow;

@@ -61,7 +61,7 @@ impl Boot {
             access = "log.access",
         }));
         keys.extend((*acme != other.acme).then_some("tls.acme"));
-        // Three fields are made of the URL.
+        // Four fields are made of the URL.
         keys.dedup();
         keys
     }
@@ -80,8 +80,8 @@ fn upstream_keys(old: &Upstream, new: &Upstream) -> impl Iterator<Item = &'stati
     differing!(Upstream, old, new, {
         target = "upstream.url",
         protocol = "upstream.url",
+        is_tls = "upstream.url",
         authority = "upstream.url",
-        tls = "upstream.tls",
         connect_timeout = "upstream.connect_timeout",
         response_timeout = "upstream.response_timeout",
         body_timeout = "upstream.body_timeout",

@@ -89,6 +89,8 @@ pub struct Live {
     pub trusted_proxies: Networks,
     /// Which header fields reach the upstream.
     pub headers: Headers,
+    /// What TLS to the upstream begins with; `None` if there is none.
+    pub upstream_tls: Option<UpstreamTls>,
     /// The callback URLs, in the order written; no two with the same host and path, or the same name.
     pub endpoints: Vec<Endpoint>,
     /// File name (without "/") → content, 1 to 1024 bytes.
@@ -105,7 +107,7 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
     let tls = tls::read(&root, faults);
     let acme = acme::read(&root, faults);
     let http = http::read(&root, faults);
-    let upstream = upstream::read(&root, faults);
+    let upstream = upstream::read(&root, faults).unzip();
     let timeouts = timeouts::read(&root, faults);
     let limits = limits::read(&root, faults);
     let trusted_proxies = networks::read(&root, "trusted_proxies", faults);
@@ -119,7 +121,7 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
             workers: workers?,
             drain: drain?,
             reload: reload?,
-            upstream: upstream?,
+            upstream: upstream.0?,
             log: log?,
             acme: acme?,
         },
@@ -130,6 +132,7 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
             limits: limits?,
             trusted_proxies: trusted_proxies?,
             headers: headers?,
+            upstream_tls: upstream.1?,
             endpoints: endpoints?,
             domain_files: domain_files?,
         },

@@ -225,7 +225,7 @@ mod tests {
     }
 
     fn read(url: &str, tls: &str) -> UpstreamTls {
-        trial(url, tls).settings().boot.upstream.tls.unwrap()
+        trial(url, tls).settings().live.upstream_tls.unwrap()
     }
 
     #[test]
