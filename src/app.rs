@@ -220,7 +220,7 @@ impl App {
         };
         tokio::task::spawn_local(report(self.bound, pulse, manager.clone()));
         let failed = tokio::select! {
-            () = signals.stop(|| reloader.ask()) => false,
+            () = signals.begin(|| reloader.ask()) => false,
             _ = ends.recv() => true,
         };
         if failed {
@@ -230,7 +230,7 @@ impl App {
         self.shared.observer.metrics.process.drain_began();
         let idle = async { while ends.recv().await.is_some() {} };
         let times = self.boot.drain;
-        let again = signals.stop(|| tracing::warn!("SIGHUP: nothing is reloaded in a drain"));
+        let again = signals.again(|| tracing::warn!("SIGHUP: nothing is reloaded in a drain"));
         let drained = drain.run(times.delay, times.timeout, idle, again).await;
         for thread in threads {
             // A worker that panicked was logged by the panic hook.

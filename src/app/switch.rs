@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use crate::config::{Certificate, Live, Tls};
 use crate::edge::slots::Slots;
 use crate::edge::terms::Terms;
-use crate::edge::tls::Tickets;
+use crate::edge::tickets::Tickets;
 use crate::gateway::snapshot::Snapshot;
 use crate::lifecycle::obtained::Obtained;
 use crate::observe::exchange::Observer;

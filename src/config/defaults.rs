@@ -19,6 +19,7 @@ pub(super) const DEFAULTS: &[(&str, Default)] = &[
     ("tls.min_version", Default::Text("1.2")),
     ("tls.strict_sni", Default::Text("false")),
     ("tls.client_auth", Default::Text("off")),
+    ("tls.ticket_keys", Default::List(&[])),
     ("http.other", Default::Text("redirect")),
     ("http.redirect_port", Default::Text("443")),
     ("upstream.connect_timeout", Default::Text("5s")),

@@ -45,7 +45,7 @@ pub use secret::Secret;
 pub use settings::{
     Acme, BodyLimits, Boot, ChallengeType, ClientAuth, ClientCertificate, Drain, Endpoint,
     ExternalAccount, Headers, Http, Http2Limits, Limits, Listen, Live, Log, LogFormat, Networks,
-    OtherRequests, Protocol, Reload, RenewBefore, Settings, Target, Timeouts, Tls, TlsVersion,
-    Underscores, Upstream, UpstreamTls,
+    OtherRequests, Protocol, Reload, RenewBefore, Settings, Target, TicketKey, Timeouts, Tls,
+    TlsVersion, Underscores, Upstream, UpstreamTls,
 };
 pub use source::Source;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::{PeerIncompatible, ServerConfig};
+use rustls::{HandshakeKind, PeerIncompatible, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -61,6 +61,9 @@ impl Handshakes {
                 metrics
                     .connection
                     .handshake_succeeded(about, began.elapsed());
+                if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) {
+                    metrics.connection.session_resumed();
+                }
                 return Some(stream);
             }
             Ok(Err(failure)) => failure,

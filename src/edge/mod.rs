@@ -23,6 +23,7 @@ pub mod proxy_protocol;
 pub mod slots;
 pub mod sockets;
 pub mod terms;
+pub mod tickets;
 pub mod tls;
 pub mod write_clock;
 

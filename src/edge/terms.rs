@@ -6,7 +6,8 @@ use super::acme;
 use super::handshake::Handshakes;
 use super::http1::wire::Rules;
 use super::http2::options::Http2Options;
-use super::tls::{self, Tickets};
+use super::tickets::Tickets;
+use super::tls;
 use crate::config::{Live, Networks};
 use crate::lifecycle::obtained::Answers;
 

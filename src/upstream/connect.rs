@@ -1,6 +1,7 @@
 //! A new connection to the upstream: by TCP or by a unix socket, over TLS where the URL says so.
 
 use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -129,7 +130,7 @@ impl Connector {
     pub async fn http1(&self) -> Result<Connection, ForwardError> {
         let file = self.files.take(self.config.queue_timeout).await?;
         let (sender, task) = self
-            .in_time(async {
+            .in_time(Box::pin(async {
                 match (&self.config.target, &self.tls) {
                     (Target::Unix(path), _) => start(unix(path).await?).await,
                     (Target::Tcp { host, port }, None) => {
@@ -137,11 +138,10 @@ impl Connector {
                     }
                     (Target::Tcp { host, port }, Some(tls)) => {
                         let tcp = address::connect(host, *port).await?;
-                        // Boxed, so that what a handshake needs is given back when it is over.
-                        start(Box::pin(tls.handshake(tcp)).await?).await
+                        start(tls.handshake(tcp).await?).await
                     }
                 }
-            })
+            }))
             .await?;
         Ok(Connection {
             sender,
@@ -157,7 +157,7 @@ impl Connector {
     pub async fn http2(&self, queue: &Rc<Queue>) -> Result<Multiplexed, ForwardError> {
         let ping = self.config.ping_interval;
         let file = self.files.take(self.config.queue_timeout).await?;
-        self.in_time(async {
+        self.in_time(Box::pin(async {
             match (&self.config.target, &self.tls) {
                 (Target::Unix(path), _) => multiplexed::start(unix(path).await?, ping).await,
                 (Target::Tcp { host, port }, None) => {
@@ -168,7 +168,7 @@ impl Connector {
                     multiplexed::start(tls.handshake(tcp).await?, ping).await
                 }
             }
-        })
+        }))
         .await
         .map(|start| start.multiplexed(self.life(file), queue))
     }
@@ -177,9 +177,10 @@ impl Connector {
         Life::begin(self.config.max_lifetime, &self.observer, file)
     }
 
+    /// Boxed: connecting needs much, is rare, and would else be room that every request carries about.
     async fn in_time<T>(
         &self,
-        connecting: impl Future<Output = Result<T, ForwardError>>,
+        connecting: Pin<Box<impl Future<Output = Result<T, ForwardError>>>>,
     ) -> Result<T, ForwardError> {
         let limit = self.config.connect_timeout;
         let began = Instant::now();

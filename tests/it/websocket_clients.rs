@@ -38,6 +38,11 @@ fn python_s_server_and_every_client_converse() {
     converses("python-ws", &[]);
 }
 
+#[test]
+fn tomcat_s_server_and_every_client_converse() {
+    converses("tomcat", &[]);
+}
+
 fn converses(server: &str, arguments: &[&str]) {
     let backend = Backend::start(server, arguments);
     let gate = Gate::start(&backend.yaml());

@@ -132,6 +132,7 @@ fn the_reference_loads_and_states_the_defaults() {
     assert_eq!(stated.tls.strict_sni, defaults.tls.strict_sni);
     assert_eq!(stated.http, defaults.http);
     assert_eq!(stated.tls.client_auth, defaults.tls.client_auth);
+    assert!(stated.tls.ticket_keys.is_empty() && defaults.tls.ticket_keys.is_empty());
     assert_eq!(stated.timeouts, defaults.timeouts);
     assert_eq!(stated.limits, defaults.limits);
     assert_eq!(stated.trusted_proxies, defaults.trusted_proxies);

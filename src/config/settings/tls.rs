@@ -2,6 +2,7 @@
 
 use rustls::pki_types::CertificateDer;
 
+use super::ticket_keys::{self, TicketKey};
 use super::{acme, is_label, listen, section};
 use crate::config::certificate::{self, Certificate};
 use crate::config::fault::{Faults, Wrong};
@@ -20,6 +21,9 @@ pub struct Tls {
     pub strict_sni: bool,
     /// Whether clients show certificates. Default off.
     pub client_auth: ClientAuth,
+    /// The keys of session tickets, shared with other processes: the first seals, all open. Empty, which is the default,
+    /// for keys of the process's own. Empty if clients show certificates.
+    pub ticket_keys: Vec<TicketKey>,
 }
 
 /// Whether clients show certificates, and whose. The authorities are DER, at least one.
@@ -57,6 +61,7 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Tls> {
             "client_auth",
             "client_ca",
             "acme",
+            "ticket_keys",
         ],
         faults,
     )?;
@@ -76,8 +81,13 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Tls> {
         Place::switch,
     );
     let client_auth = read_client_auth(&tls, faults);
+    let ticket_keys = ticket_keys::read(&tls, faults);
+    if let (Some(auth), Some(keys)) = (&client_auth, &ticket_keys) {
+        refuse_unused_keys(&tls, auth, keys, faults)?;
+    }
     Some(Tls {
         client_auth: client_auth?,
+        ticket_keys: ticket_keys?,
         certificates: certificates?,
         min_version: min_version?,
         strict_sni: strict_sni?,
@@ -110,6 +120,24 @@ fn read_client_auth(tls: &Section<'_>, faults: &mut Faults) -> Option<ClientAuth
                 certificate::read_authorities(config.files(), &config.resolve(place.text()?))
             })
             .map(make),
+    }
+}
+
+/// Nothing is resumed where clients show certificates.
+fn refuse_unused_keys(
+    tls: &Section<'_>,
+    auth: &ClientAuth,
+    keys: &[TicketKey],
+    faults: &mut Faults,
+) -> Option<()> {
+    match tls.get("ticket_keys") {
+        Some(place) if *auth != ClientAuth::Off && !keys.is_empty() => {
+            let found = "certificates of clients are asked for, so no session is resumed";
+            let allowed = "set tls.client_auth to off, or remove this";
+            faults.push(place.fault(Wrong::found(found), allowed));
+            None
+        }
+        _ => Some(()),
     }
 }
 

@@ -29,6 +29,7 @@ public final class TomcatSite {
         var site = Tomcat.addServlet(context, "site", new Site(Files.readAllBytes(Path.of(arguments[2]))));
         site.setMultipartConfigElement(new MultipartConfigElement(scratch.toString(), -1, -1, 1 << 16));
         context.addServletMappingDecoded("/*", "site");
+        Echo.addTo(context);
         tomcat.start();
 
         System.out.println(unix ? "listening unix " + socket : "listening tcp 127.0.0.1:" + connector.getLocalPort());
