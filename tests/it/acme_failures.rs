@@ -192,6 +192,37 @@ fn a_storage_that_cannot_be_written_is_told_and_a_broken_one_mends_itself() {
     has_no_secret(&gate);
 }
 
+/// Each request is one connection: the server is gone after so many of them, and the process dies then.
+fn dies_after(requests: usize) {
+    let (pebble, storage) = (Pebble::started(), folder());
+    pebble.front.let_through(requests);
+    let gate = start(&pebble, storage.path(), "");
+    wait_until(&pebble, &gate, || pebble.front.taken() > requests);
+    assert!(certificate(gate.https, "http/1.1").is_some());
+    // SIGKILL.
+    drop(gate);
+    pebble.front.let_through(usize::MAX);
+    let gate = start(&pebble, storage.path(), "");
+    wait_until_served(&pebble, &gate);
+    let made = (
+        pebble.said("Added order"),
+        pebble.said("accounts in memory"),
+        pebble.said("Issued certificate"),
+    );
+    assert_eq!(made, (1, 1, 1), "after {requests}: {}", pebble.log());
+}
+
+#[test]
+fn a_server_that_goes_and_a_process_that_dies_between_any_two_steps_lose_nothing() {
+    // The directory, a nonce, the account, a nonce, the order, its name, the challenge, the order again, the request for
+    // the certificate, the order again; the certificate would be the eleventh.
+    std::thread::scope(|scope| {
+        for first in 1..=3 {
+            scope.spawn(move || (first..=10).step_by(3).for_each(dies_after));
+        }
+    });
+}
+
 /// Some milliseconds from 0 to 1.8 s, other ones each time: an order takes about 1.5 s.
 fn some_time() -> Duration {
     let mut byte = [0; 2];

@@ -27,6 +27,7 @@ pub struct Relay {
     pub address: SocketAddr,
     target: Arc<Mutex<Option<SocketAddr>>>,
     taken: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -36,11 +37,15 @@ impl Relay {
             address: listener.local_addr().unwrap(),
             target: Arc::default(),
             taken: Arc::default(),
+            most: Arc::new(AtomicUsize::new(usize::MAX)),
         };
         let (target, taken) = (Arc::clone(&relay.target), Arc::clone(&relay.taken));
+        let most = Arc::clone(&relay.most);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                taken.fetch_add(1, Ordering::SeqCst);
+                if taken.fetch_add(1, Ordering::SeqCst) >= most.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let to = *target.lock().unwrap();
                 if let Some(other) = to.and_then(|to| TcpStream::connect(to).ok()) {
                     pump(&stream, &other);
@@ -53,6 +58,11 @@ impl Relay {
 
     pub fn lead_to(&self, target: Option<SocketAddr>) {
         *self.target.lock().unwrap() = target;
+    }
+
+    /// Lets so many connections through, all told, and closes those that come then.
+    pub fn let_through(&self, most: usize) {
+        self.most.store(most, Ordering::SeqCst);
     }
 
     /// How many connections have come.
