@@ -13,12 +13,14 @@ use rcgen::{CertificateParams, KeyPair};
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
+use crate::acme_site;
 use crate::alerts::Scene;
 use crate::client::{get, read_answer, tcp};
 use crate::connection_caps::with_256_files;
 use crate::console::verification;
 use crate::frames::{END_HEADERS, END_STREAM, HEADERS, Http2, block, frame, head};
 use crate::gate::{Gate, SOON, certificate, command};
+use crate::pebble::Pebble;
 use crate::recorder::Recorder;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -58,6 +60,10 @@ pub const FAULTS: &[Fault] = &[
     (&["WxgateAcceptErrors"], no_descriptors),
     (&["WxgateOpenFilesNearLimit"], few_descriptors),
     (&["WxgateReloadFailed"], a_fault_in_the_configuration),
+    (
+        &["WxgateAcmeFailing", "WxgateAcmeCertificateMissing"],
+        a_certificate_authority_that_is_down,
+    ),
     (&["WxgateDown"], a_program_that_hangs),
     (&["WxgateMissing"], no_target),
     (&["WxgateRestarting"], restarts),
@@ -323,6 +329,20 @@ fn a_fault_in_the_configuration(scene: &Scene<'_>) {
     scene.fires("WxgateReloadFailed", &instance, || {});
     put(&gate.dir, "config.yaml", &good);
     scene.resolves("WxgateReloadFailed", &instance, || {});
+}
+
+fn a_certificate_authority_that_is_down(scene: &Scene<'_>) {
+    let (mut pebble, storage) = (Pebble::new(), acme_site::folder());
+    let gate = acme_site::start(&pebble, storage.path(), "");
+    let instance = scene.watch(&gate);
+    let alerts = ["WxgateAcmeCertificateMissing", "WxgateAcmeFailing"];
+    for alert in alerts {
+        scene.fires(alert, &instance, || {});
+    }
+    pebble.start(&serde_json::json!({}), &[]);
+    for alert in alerts {
+        scene.resolves(alert, &instance, || {});
+    }
 }
 
 fn a_program_that_hangs(scene: &Scene<'_>) {
