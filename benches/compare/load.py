@@ -57,7 +57,16 @@ class Load:
 
     def wrk(self, port: int, path: str, connections: int, seconds: float) -> Outcome:
         summary = str(HERE / "clients" / "summary.lua")
-        arguments = ["-t1", f"-c{connections}", f"-d{max(round(seconds), 1)}", "--latency", "-s", summary]
+        arguments = [
+            "-t1",
+            f"-c{connections}",
+            f"-d{max(round(seconds), 1)}",
+            "--latency",
+            "--timeout",
+            "20s",
+            "-s",
+            summary,
+        ]
         return _outcome(self.run(["wrk", *arguments, f"https://localhost:{port}{path}"], seconds + 60))
 
     def h2load(self, port: int, path: str, connections: int, streams: int, seconds: float) -> Outcome:

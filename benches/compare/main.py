@@ -3,6 +3,7 @@
 import argparse
 import datetime
 import json
+import resource
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -30,9 +31,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="2 rounds of 1 s: shows that it works, and no more")
     parser.add_argument("--only", action="append", choices=names, help="this workload; may be repeated")
     parser.add_argument("--peers", help="these proxies, separated by commas; their baseline should be among them")
-    parser.add_argument("--instructions", action="store_true", help="count instructions by valgrind, and measure no time")
-    parser.add_argument("--markdown", action="store_true", help="print the tables of the results in --out, and measure nothing")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results (default target/compare/results)")
+    parser.add_argument(
+        "--instructions", action="store_true", help="count instructions by valgrind, and measure no time"
+    )
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the tables of the results in --out, and measure nothing"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of the results (default target/compare/results)"
+    )
     parser.add_argument("--wxgate", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--venv", type=Path, required=True, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -90,10 +97,12 @@ def compare(given: argparse.Namespace, plan: rounds.Plan, results: dict[str, Any
 
 def main() -> int:
     given = arguments()
-    path = given.out / "results.json"
     if given.markdown:
-        print(report.markdown(json.loads(path.read_text())), end="")
+        for path in sorted(given.out.glob("*.json"), reverse=True):
+            print(report.markdown(json.loads(path.read_text())))
         return 0
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     given.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="compare-") as folder:
         Path(folder).chmod(0o755)  # nginx, started by root, reads as somebody else
@@ -102,7 +111,7 @@ def main() -> int:
         if given.instructions:
             wanted = given.peers.split(",") if given.peers else ["nginx", "haproxy", "wxgate"]
             results["instructions"] = instructions.count_all(ready, wanted)
-            report.write(results, [], path)
+            report.write(results, [], given.out / "instructions.json")
             print(report.markdown(results))
             return 0
         errors = compare(given, ready, results)

@@ -45,5 +45,8 @@ def draw(workload: Workload, found: Sequence[Line]) -> str:
 def write(samples: Sequence[Sample], folder: Path) -> None:
     for workload in workloads.ALL:
         found = lines(workload, samples)
+        path = folder / f"{workload.name}.svg"
         if found:
-            (folder / f"{workload.name}.svg").write_text(draw(workload, found))
+            path.write_text(draw(workload, found))
+        else:
+            path.unlink(missing_ok=True)  # one of an earlier run

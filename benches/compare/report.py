@@ -108,10 +108,11 @@ def markdown(document: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
     rows = [
         f"Measured {document['date']} on {machine['cpu']}, {machine['cores']} processors, Linux {machine['kernel']}.",
-        f"{settings['rounds']} rounds of {settings['seconds']:g} s each. Versions: {versions}.",
+        f"Versions: {versions}.",
         "",
     ]
     if samples:
+        rows.insert(1, f"{settings['rounds']} rounds of {settings['seconds']:g} s each.")
         rows += [*_overview(samples), *_details(samples)]
     return "\n".join([*rows, *_instructions(document["instructions"])]) + "\n"
 

@@ -1,7 +1,6 @@
 """A program that listens: configured from a template, started on one processor, and ended with its folder."""
 
 import os
-import resource
 import shutil
 import socket
 import subprocess
@@ -21,11 +20,6 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-def _raise_open_files() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Server:
@@ -63,7 +57,6 @@ class Server:
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **(environment or {}), "HOME": str(self.folder)},
-                preexec_fn=_raise_open_files,
             )
         self._wait()
 

@@ -4,7 +4,6 @@
 the input ends it.
 """
 
-import resource
 import ssl
 import sys
 
@@ -24,8 +23,6 @@ def is_answered(connection: ssl.SSLSocket) -> bool:
 
 
 def main() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     port = int(sys.argv[1])
     settings = tls.context()
     held: list[ssl.SSLSocket] = []
