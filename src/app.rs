@@ -211,7 +211,11 @@ impl App {
         let idle = async { while ends.recv().await.is_some() {} };
         let times = self.boot.drain;
         let again = signals.stop(|| tracing::warn!("SIGHUP: nothing is reloaded in a drain"));
-        let drained = drain.run(times.delay, times.timeout, idle, again).await;
+        let observer = Arc::clone(&self.shared.observer);
+        let force = || observer.cut();
+        let drained = drain
+            .run((times.delay, times.timeout), idle, again, force)
+            .await;
         for thread in threads {
             // A worker that panicked was logged by the panic hook.
             let _ = thread.join();
@@ -228,10 +232,7 @@ fn observer(boot: &Boot, sinks: &Sinks) -> Result<Observer, StartError> {
         .log
         .access
         .then(|| AccessLog::new(sinks.access.clone(), boot.log.format));
-    Ok(Observer {
-        metrics,
-        access_log,
-    })
+    Ok(Observer::new(metrics, access_log))
 }
 
 /// How many connections the limit of open files is enough for; and what the cap leaves of it for the upstream.
