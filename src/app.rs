@@ -13,20 +13,18 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use thiserror::Error;
-use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Boot, Live, Settings, Source};
 use crate::edge::admission::Admission;
 use crate::edge::descriptors::{self, Descriptors};
-use crate::edge::inherited::InheritError;
-pub use crate::edge::inherited::Inherited;
+use crate::edge::inherited::{InheritError, Inherited};
 use crate::edge::sockets::{self, Bound, Open, OpenError, Sockets};
 use crate::gateway::snapshot::Snapshot;
 use crate::lifecycle::drain::{Drain, Drained};
 use crate::lifecycle::pulse::{Heart, Pulse};
 use crate::lifecycle::reload::{Reload, Reloader};
-use crate::lifecycle::signals::Signals;
+use crate::lifecycle::signals::{Hangup, Signals};
 use crate::lifecycle::systemd::Manager;
 use crate::observe::access_log::AccessLog;
 use crate::observe::admin::{self, Admin};
@@ -39,8 +37,11 @@ use crate::observe::summary;
 use crate::upstream::connect::Connector;
 use crate::upstream::files::Files;
 use crate::worker::{Shared, Worker};
+use early::local_runtime;
+pub use early::{Early, MainThread};
 use switch::Switch;
 
+mod early;
 mod switch;
 
 /// Why the program could not start. Nothing is left half-started.
@@ -170,13 +171,13 @@ impl App {
     ///
     /// # Errors
     /// No thread or no signal handling.
-    pub fn run(self) -> Result<Drained, StartError> {
-        let runtime = local_runtime().map_err(StartError::Runtime)?;
-        runtime.block_on(self.serve()).map_err(StartError::Runtime)
+    pub fn run(self, main: MainThread) -> Result<Drained, StartError> {
+        let served = main.runtime.block_on(self.serve(main.hangup));
+        served.map_err(StartError::Runtime)
     }
 
-    async fn serve(self) -> io::Result<Drained> {
-        let mut signals = Signals::take()?;
+    async fn serve(self, hangup: Hangup) -> io::Result<Drained> {
+        let mut signals = Signals::take(hangup)?;
         let (ended, mut ends) = mpsc::unbounded_channel();
         let mut threads = Vec::new();
         let mut pulse = Pulse::default();
@@ -251,12 +252,6 @@ fn enough_connections(boot: &Boot, live: &Live, bound: &Bound) -> (NonZeroU32, F
         "connections are limited"
     );
     (enough, Files::new(upstream))
-}
-
-fn local_runtime() -> io::Result<LocalRuntime> {
-    Builder::new_current_thread()
-        .enable_all()
-        .build_local(LocalOptions::default())
 }
 
 /// Starts a worker's thread and waits until it can serve. `ended` hears of its end, however it comes.

@@ -10,16 +10,30 @@ pub struct Signals {
     hangup: Signal,
 }
 
-impl Signals {
-    /// From now on SIGTERM, SIGINT and SIGHUP come here.
+/// SIGHUP alone. One that comes is kept until somebody waits for it.
+#[derive(Debug)]
+pub struct Hangup(Signal);
+
+impl Hangup {
+    /// From now on SIGHUP comes here.
     ///
     /// # Errors
     /// The operating system's refusal.
     pub fn take() -> std::io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+}
+
+impl Signals {
+    /// From now on SIGTERM and SIGINT come here too.
+    ///
+    /// # Errors
+    /// The operating system's refusal.
+    pub fn take(hangup: Hangup) -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
+            hangup: hangup.0,
         })
     }
 
