@@ -269,14 +269,14 @@ fn what_a_quantile_is_compared_with_is_an_edge_of_its_histogram() {
         let Some(behind) = recorded.get(record) else {
             continue;
         };
-        if let Some((_, rest)) = behind.split_once("rate(") {
-            if behind.starts_with("histogram_quantile(") {
-                let bucket = rest.split('[').next().unwrap();
-                let edge = format!("{bucket}{{le=\"{}\"}}", number.trim());
-                let missing = scrape.missing(&edge, &[], &recorded);
-                assert_eq!(missing, Vec::<String>::new());
-                found += 1;
-            }
+        if let Some((_, rest)) = behind.split_once("rate(")
+            && behind.starts_with("histogram_quantile(")
+        {
+            let bucket = rest.split('[').next().unwrap();
+            let edge = format!("{bucket}{{le=\"{}\"}}", number.trim());
+            let missing = scrape.missing(&edge, &[], &recorded);
+            assert_eq!(missing, Vec::<String>::new());
+            found += 1;
         }
     }
     assert!(found > 0);
