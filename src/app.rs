@@ -13,14 +13,12 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use thiserror::Error;
-use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Boot, Live, Settings, Source};
 use crate::edge::admission::Admission;
 use crate::edge::descriptors::{self, Descriptors};
-use crate::edge::inherited::InheritError;
-pub use crate::edge::inherited::Inherited;
+use crate::edge::inherited::{InheritError, Inherited};
 use crate::edge::sockets::{self, Bound, Open, OpenError, Sockets};
 use crate::gateway::snapshot::Snapshot;
 #[cfg(feature = "acme")]
@@ -29,7 +27,7 @@ use crate::lifecycle::drain::{Drain, Drained};
 use crate::lifecycle::obtained::Obtained;
 use crate::lifecycle::pulse::{Heart, Pulse};
 use crate::lifecycle::reload::{Reload, Reloader};
-use crate::lifecycle::signals::Signals;
+use crate::lifecycle::signals::{Hangup, Signals};
 use crate::lifecycle::systemd::Manager;
 use crate::observe::access_log::AccessLog;
 use crate::observe::admin::{self, Admin};
@@ -42,8 +40,11 @@ use crate::observe::summary;
 use crate::upstream::connect::Connector;
 use crate::upstream::files::Files;
 use crate::worker::{Shared, Worker};
+use early::local_runtime;
+pub use early::{Early, MainThread};
 use switch::Switch;
 
+mod early;
 mod switch;
 
 /// Why the program could not start. Nothing is left half-started.
@@ -192,13 +193,13 @@ impl App {
     ///
     /// # Errors
     /// No thread or no signal handling.
-    pub fn run(self) -> Result<Drained, StartError> {
-        let runtime = local_runtime().map_err(StartError::Runtime)?;
-        runtime.block_on(self.serve()).map_err(StartError::Runtime)
+    pub fn run(self, main: MainThread) -> Result<Drained, StartError> {
+        let served = main.runtime.block_on(self.serve(main.hangup));
+        served.map_err(StartError::Runtime)
     }
 
-    async fn serve(self) -> io::Result<Drained> {
-        let mut signals = Signals::take()?;
+    async fn serve(self, hangup: Hangup) -> io::Result<Drained> {
+        let mut signals = Signals::take(hangup)?;
         let (ended, mut ends) = mpsc::unbounded_channel();
         let mut threads = Vec::new();
         let mut pulse = Pulse::default();
@@ -241,7 +242,11 @@ impl App {
         let idle = async { while ends.recv().await.is_some() {} };
         let times = self.boot.drain;
         let again = signals.again(|| tracing::warn!("SIGHUP: nothing is reloaded in a drain"));
-        let drained = drain.run(times.delay, times.timeout, idle, again).await;
+        let observer = Arc::clone(&self.shared.observer);
+        let force = || observer.cut();
+        let drained = drain
+            .run((times.delay, times.timeout), idle, again, force)
+            .await;
         for thread in threads {
             // A worker that panicked was logged by the panic hook.
             let _ = thread.join();
@@ -258,10 +263,7 @@ fn observer(boot: &Boot, sinks: &Sinks) -> Result<Observer, StartError> {
         .log
         .access
         .then(|| AccessLog::new(sinks.access.clone(), boot.log.format));
-    Ok(Observer {
-        metrics,
-        access_log,
-    })
+    Ok(Observer::new(metrics, access_log))
 }
 
 /// How many connections the limit of open files is enough for; and what the cap leaves of it for the upstream.
@@ -280,12 +282,6 @@ fn enough_connections(boot: &Boot, live: &Live, bound: &Bound) -> (NonZeroU32, F
         "connections are limited"
     );
     (enough, Files::new(upstream))
-}
-
-fn local_runtime() -> io::Result<LocalRuntime> {
-    Builder::new_current_thread()
-        .enable_all()
-        .build_local(LocalOptions::default())
 }
 
 /// Starts a worker's thread and waits until it can serve. `ended` hears of its end, however it comes.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use wxgate::app::{App, Inherited, Sinks, StartError};
+use wxgate::app::{App, Early, Sinks, StartError};
 use wxgate::cli::{Cli, Command, SettingsArgs};
 use wxgate::config::{Settings, Source};
 use wxgate::lifecycle::drain::Drained;
@@ -23,17 +23,19 @@ const FLUSH: Duration = Duration::from_secs(2);
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command.unwrap_or(Command::Serve(cli.settings)) {
-        Command::Serve(args) => {
-            with_settings(args, |settings, source| serve(settings, Some(source)))
-        }
+        Command::Serve(args) => early(|early| {
+            with_settings(args, |settings, source| {
+                serve(early, settings, Some(source))
+            })
+        }),
         Command::Check(args) => with_settings(args, |settings, _| print(&check::report(&settings))),
-        Command::Demo(args) => match demo::prepare(&args) {
+        Command::Demo(args) => early(|early| match demo::prepare(&args) {
             Ok(demo) => {
                 print(&demo.guide);
-                serve(demo.settings, None)
+                serve(early, demo.settings, None)
             }
             Err(error) => fail(&error),
-        },
+        }),
         Command::Drain(args) => match drain::drain(args) {
             Ok(Came::Told | Came::Ended) => ExitCode::SUCCESS,
             Ok(Came::StillDraining) => ExitCode::from(STILL_DRAINING),
@@ -43,6 +45,13 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error),
         },
+    }
+}
+
+fn early(go_on: impl FnOnce(Early) -> ExitCode) -> ExitCode {
+    match Early::take() {
+        Ok(early) => go_on(early),
+        Err(error) => fail(&error),
     }
 }
 
@@ -59,8 +68,8 @@ fn with_settings(args: SettingsArgs, go_on: impl FnOnce(Settings, Source) -> Exi
     }
 }
 
-fn serve(settings: Settings, source: Option<Source>) -> ExitCode {
-    match run(settings, source) {
+fn serve(early: Early, settings: Settings, source: Option<Source>) -> ExitCode {
+    match run(early, settings, source) {
         Ok(Drained::Clean) => ExitCode::SUCCESS,
         Ok(Drained::Forced) => ExitCode::FAILURE,
         Err(error) if error.is_misconfiguration() => {
@@ -71,9 +80,9 @@ fn serve(settings: Settings, source: Option<Source>) -> ExitCode {
     }
 }
 
-fn run(settings: Settings, source: Option<Source>) -> Result<Drained, StartError> {
-    // Before the first thread is started, as it must be.
-    let inherited = Inherited::take()?;
+fn run(early: Early, settings: Settings, source: Option<Source>) -> Result<Drained, StartError> {
+    let Early { inherited, main } = early;
+    let inherited = inherited?;
     let sinks = Sinks {
         log: sink::start("log", std::io::stderr()).map_err(StartError::Runtime)?,
         access: sink::start("access-log", std::io::stdout()).map_err(StartError::Runtime)?,
@@ -86,7 +95,7 @@ fn run(settings: Settings, source: Option<Source>) -> Result<Drained, StartError
     );
     let drained = App::bind(settings, inherited, sinks.clone())
         .map(|app| app.reloading(source))
-        .and_then(App::run);
+        .and_then(|app| app.run(main));
     sinks.log.flush(FLUSH);
     sinks.access.flush(FLUSH);
     drained

@@ -86,14 +86,29 @@ fn shown_variable(name: &str) -> String {
     }
 }
 
+/// False for what may be the secret itself, written where its file's path belongs: tokens and keys are made of letters
+/// and digits, and some copy the `=` that Base64 ends with.
+fn is_path(path: &str) -> bool {
+    path.contains(['/', '.']) && !path.ends_with('=')
+}
+
 fn from_file(place: &Place<'_>, path: &str) -> Result<Secret, Wrong> {
+    let is_path = is_path(path);
     let path = place.config().resolve(path);
     let shown = path.display();
     let bytes = place
         .config()
         .files()
         .read(&path, LARGEST_FILE)
-        .map_err(|error| Wrong::unreadable(&path, error).but(""))?;
+        .map_err(|error| {
+            if is_path || path.symlink_metadata().is_ok() {
+                Wrong::unreadable(&path, error).but("")
+            } else {
+                Wrong::found("the file named here cannot be read (name not shown)")
+                    .because(error)
+                    .but("")
+            }
+        })?;
     if bytes.starts_with(b"\xef\xbb\xbf") {
         return Err(Wrong::found(format!("{shown} starts with a UTF-8 BOM"))
             .but("save it as UTF-8 without BOM"));
@@ -140,7 +155,12 @@ mod tests {
     #[test]
     fn a_secret_that_cannot_be_read_is_a_fault_without_its_text() {
         for (token, content, found) in [
-            ("{file: none}", "", "there is no file none\n"),
+            ("{file: ./none}", "", "there is no file ./none\n"),
+            (
+                "{file: s3cretToken}",
+                "",
+                "the file named here cannot be read (name not shown): No such file or directory (os error 2)\n",
+            ),
             ("{file: .}", "", "cannot read .: "),
             (
                 "{file: token}",

@@ -48,12 +48,13 @@ impl Drain {
     }
 
     /// Goes through the stages. `idle` resolves when nothing is left; `again` when the operator has lost patience.
+    /// `force` is called before anything is cut.
     pub async fn run(
         &self,
-        delay: Duration,
-        timeout: Duration,
+        (delay, timeout): (Duration, Duration),
         idle: impl Future<Output = ()>,
         again: impl Future<Output = ()>,
+        force: impl FnOnce(),
     ) -> Drained {
         self.draining.store(true, Ordering::Relaxed);
         tracing::info!(?delay, ?timeout, "draining: no longer ready, still serving");
@@ -67,6 +68,9 @@ impl Drain {
             clean = stages => clean,
             () = again => false,
         };
+        if !clean {
+            force();
+        }
         self.closing.cancel();
         self.forced.cancel();
         if clean {

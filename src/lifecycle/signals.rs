@@ -22,17 +22,31 @@ enum Heard {
     HangUp,
 }
 
-impl Signals {
-    /// From now on SIGTERM, SIGINT, SIGUSR1 and SIGHUP come here.
+/// SIGHUP alone. One that comes is kept until somebody waits for it.
+#[derive(Debug)]
+pub struct Hangup(Signal);
+
+impl Hangup {
+    /// From now on SIGHUP comes here.
     ///
     /// # Errors
     /// The operating system's refusal.
     pub fn take() -> std::io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+}
+
+impl Signals {
+    /// From now on SIGTERM, SIGINT and SIGUSR1 come here too.
+    ///
+    /// # Errors
+    /// The operating system's refusal.
+    pub fn take(hangup: Hangup) -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             drain: signal(SignalKind::user_defined1())?,
-            hangup: signal(SignalKind::hangup())?,
+            hangup: hangup.0,
             stopped: false,
         })
     }

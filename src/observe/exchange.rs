@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use http::StatusCode;
@@ -23,6 +24,24 @@ pub struct Observer {
     pub metrics: Metrics,
     /// None when `log.access` is off.
     pub access_log: Option<AccessLog>,
+    is_cutting: AtomicBool,
+}
+
+impl Observer {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(metrics: Metrics, access_log: Option<AccessLog>) -> Self {
+        Self {
+            metrics,
+            access_log,
+            is_cutting: AtomicBool::new(false),
+        }
+    }
+
+    /// What has not ended by now is about to be cut by the drain, and no client is to blame for it.
+    pub fn cut(&self) {
+        self.is_cutting.store(true, Ordering::SeqCst);
+    }
 }
 
 /// What is known of a request when its head has been read.
@@ -96,7 +115,7 @@ impl Exchange {
             endpoint: None,
             route: RouteLabel::Forward,
             verdict: None,
-            // What a client sees that hangs up before an answer: nothing. 499 is the field's sign for it.
+            // What is seen of one that ends before an answer: nothing. 499 is the field's sign for it.
             status: StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             received: Rc::default(),
             sent: 0,
@@ -166,7 +185,8 @@ impl Exchange {
         self.sent += bytes;
     }
 
-    /// The whole response was handed over. Without this the client counts as having hung up.
+    /// The whole response was handed over. Without this the client counts as having hung up, or the drain as having
+    /// cut it.
     pub fn complete(&mut self) {
         // An answer to a client that has left does not bring it back.
         if self.ending == Ending::Open {
@@ -200,6 +220,9 @@ impl Exchange {
     fn aborted_by(&self) -> Option<AbortLabel> {
         match self.ending {
             Ending::Complete => None,
+            Ending::Open if self.observer.is_cutting.load(Ordering::SeqCst) => {
+                Some(AbortLabel::Drain)
+            }
             Ending::Open => Some(AbortLabel::Client),
             Ending::BrokenOff(side) => Some(side),
         }

@@ -297,6 +297,8 @@ label! {
         Client = "client",
         /// The upstream broke off in the middle of a response.
         Upstream = "upstream",
+        /// The stop did, whose time was over.
+        Drain = "drain",
     }
 }
 

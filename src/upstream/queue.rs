@@ -130,10 +130,7 @@ mod tests {
     impl Shop {
         /// Nothing is left yet.
         fn open() -> Rc<Self> {
-            let observer = Observer {
-                metrics: Metrics::new().unwrap(),
-                access_log: None,
-            };
+            let observer = Observer::new(Metrics::new().unwrap(), None);
             let timeout = Duration::from_secs(5);
             Rc::new(Self {
                 queue: Queue::new(10, timeout, Arc::new(observer)),

@@ -101,7 +101,7 @@ async fn relay(
         (_, Some(AbortLabel::Client)) => TunnelEndLabel::Client,
         (_, Some(AbortLabel::Upstream)) => TunnelEndLabel::Upstream,
         (Stopped::Silent, None) => TunnelEndLabel::Idle,
-        (_, None) => TunnelEndLabel::Error,
+        (_, None | Some(AbortLabel::Drain)) => TunnelEndLabel::Error,
     };
     match stopped {
         Stopped::Finished => {}
@@ -141,7 +141,8 @@ async fn pass_on_break(mut client: Side<'_>, upstream: Side<'_>, progress: &Prog
             client.reset();
         }
         Some(AbortLabel::Client) => upstream.reset(),
-        None => {}
+        // No side is called so.
+        Some(AbortLabel::Drain) | None => {}
     }
 }
 

@@ -78,6 +78,7 @@ const EXCEPTIONS: [(&str, &str); 1] = [("upstream/tls.rs", "rustls")];
 /// Every file of the program, by room.
 const FILES: &[&str] = &[
     "app.rs",
+    "app/early.rs",
     "app/switch.rs",
     "cli.rs",
     "config/authorities.rs",

@@ -255,6 +255,13 @@ fn a_second_signal_ends_it_at_once_with_a_response_in_flight() {
     let ended = gate.wait();
     assert_eq!(ended.code, Some(1), "{}", ended.output);
     assert_eq!(exchange(&mut client, b""), b"");
+    // The client has done nothing wrong.
+    assert!(
+        ended.output.contains("\"aborted_by\":\"drain\""),
+        "{}",
+        ended.output
+    );
+    assert!(!ended.output.contains("\"aborted_by\":\"client\""));
 }
 
 #[test]

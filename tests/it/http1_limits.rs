@@ -259,3 +259,35 @@ fn a_client_that_takes_nothing_loses_its_connection_and_one_that_takes_little_do
     gate.wait_for_metric(STALLED, 1.0);
     gate.wait_for_metric("wxgate_connections_open{listener=\"https\"}", 0.0);
 }
+
+/// The library refuses them too, but nobody would hear of it.
+#[test]
+fn targets_that_the_library_does_not_take_are_counted_and_logged_like_other_bad_ones() {
+    let (gate, upstream) = gate("http: {other: forward}\n");
+    let targets: [(&[u8], f64); 6] = [
+        (b"/caf\xe9", 1.0),
+        (b"/?a=\xc0\xaf", 2.0),
+        (b"/<a>", 3.0),
+        (b"/`a`", 4.0),
+        (b"http://[::1/", 5.0),
+        (b"/?a=\"b\"", 6.0),
+    ];
+    for (target, count) in targets {
+        let request = [b"GET ", target, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+        let answer = client::Answer::parse(&exchange(&mut client::tcp(gate.http), &request));
+        assert_eq!(answer.status(), 400, "{}", target.escape_ascii());
+        refused(&gate, "request_line", count);
+    }
+    let lines = gate
+        .output()
+        .matches("\"verdict\":\"request_line\"")
+        .count();
+    assert_eq!(lines, 6);
+    assert_eq!(upstream.requests(), Vec::<String>::new());
+    for target in ["/caf\u{e9}?\u{e9}", "/?{a}^=`b`", "/{\"a\"}|^\\"] {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let answer =
+            client::Answer::parse(&exchange(&mut client::tcp(gate.http), request.as_bytes()));
+        assert_eq!(answer.status(), 200, "{target}");
+    }
+}

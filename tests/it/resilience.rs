@@ -167,10 +167,7 @@ fn fragile(dir: &TempDir) -> (SocketAddr, SocketAddr) {
         runtime.block_on(async {
             let connections = Rc::new(Connections {
                 handler: Fragile(Rc::default()),
-                observer: Arc::new(Observer {
-                    metrics: Metrics::new().unwrap(),
-                    access_log: None,
-                }),
+                observer: Arc::new(Observer::new(Metrics::new().unwrap(), None)),
                 drain: Drain::default(),
                 http1: Rules {
                     limits: Limits {

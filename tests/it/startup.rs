@@ -1,5 +1,7 @@
 //! What must hold before the first request, and what must not be seen of it.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
@@ -152,6 +154,37 @@ fn high_ports_need_no_root() {
     let gate = Gate::spawn(dir, shell);
     let status = std::fs::read_to_string(format!("/proc/{}/status", gate.pid())).unwrap();
     assert!(!status.contains("\nUid:\t0\t"), "{status}");
+    answers(&gate);
+    assert_eq!(gate.stop().code, Some(0));
+}
+
+/// One of them used to end the program.
+#[test]
+fn hangups_before_it_is_ready_do_not_end_it_and_are_one_reload_then() {
+    let (dir, shell) = through_shell("echo $$ >pid; exec \"$0\" \"$@\"");
+    let path = |name: &str| dir.path().join(name);
+    let (fifo, pid) = (path("config.yaml"), path("pid"));
+    let yaml = std::fs::read(&fifo).unwrap();
+    std::fs::remove_file(&fifo).unwrap();
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    let writer = std::thread::spawn(move || {
+        // Not before the program has opened it too, which waits for what will be written.
+        let mut read_at_start = OpenOptions::new().write(true).open(&fifo).unwrap();
+        let pid = std::fs::read_to_string(pid).unwrap();
+        let pid = pid.trim();
+        let hang_up = format!("for i in 1 2 3 4 5 6 7 8 9; do kill -HUP {pid}; done");
+        let sent = Command::new("sh").args(["-c", &hang_up]).status().unwrap();
+        assert!(sent.success());
+        read_at_start.write_all(&yaml).unwrap();
+        (fifo, yaml)
+    });
+    let gate = Gate::spawn(dir, shell);
+    let (fifo, yaml) = writer.join().unwrap();
+    let writer = std::thread::spawn(move || std::fs::write(fifo, yaml).unwrap());
+    // What comes out of a pipe counts as changed.
+    gate.wait_for_metric("wxgate_config_reloads_total{result=\"success\"}", 1.0);
+    writer.join().unwrap();
     answers(&gate);
     assert_eq!(gate.stop().code, Some(0));
 }

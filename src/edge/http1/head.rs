@@ -6,6 +6,7 @@
 
 use std::num::NonZeroU64;
 
+use http::Uri;
 use memchr::memchr;
 
 use crate::observe::labels::RefusalLabel;
@@ -185,7 +186,7 @@ fn request_line(line: &[u8], limits: &Limits) -> Result<RequestLine, RefusalLabe
     })
 }
 
-/// RFC 9112 section 3.2. Bytes above ASCII are no part of it, and old browsers send them: they pass.
+/// RFC 9112 section 3.2. Bytes above ASCII are no part of it, and old browsers send them: they pass if they are UTF-8.
 fn check_target(method: &[u8], target: &[u8]) -> Result<(), RefusalLabel> {
     if method == b"CONNECT" {
         return Err(RefusalLabel::Connect);
@@ -200,12 +201,27 @@ fn check_target(method: &[u8], target: &[u8]) -> Result<(), RefusalLabel> {
             .is_some_and(|(start, rest)| start.eq_ignore_ascii_case(scheme) && !rest.is_empty())
     };
     match target {
-        [b'/', ..] => Ok(()),
-        b"*" if method == b"OPTIONS" => Ok(()),
-        _ if is_absolute(b"http://") || is_absolute(b"https://") => Ok(()),
+        [b'/', ..] => {}
+        b"*" if method == b"OPTIONS" => {}
+        _ if is_absolute(b"http://") || is_absolute(b"https://") => {}
         // Without a scheme it is an authority, which only CONNECT has.
-        _ => Err(RefusalLabel::RequestLine),
+        _ => return Err(RefusalLabel::RequestLine),
     }
+    check_for_library(target)
+}
+
+/// What the library cannot take it would refuse by itself, and nobody would count or log it: bytes that are no UTF-8,
+/// `<`, `>` and backticks in a path, `"` in a query, a host that is none.
+fn check_for_library(target: &[u8]) -> Result<(), RefusalLabel> {
+    // As nearly all are.
+    let is_plain =
+        |byte: &u8| byte.is_ascii_alphanumeric() || b"/?&=%-._~+:,;@!$'()*".contains(byte);
+    if target.starts_with(b"/") && target.iter().all(is_plain) {
+        return Ok(());
+    }
+    Uri::try_from(target)
+        .map(drop)
+        .map_err(|_| RefusalLabel::RequestLine)
 }
 
 fn is_version(version: &[u8]) -> bool {
@@ -405,7 +421,10 @@ mod tests {
     fn a_request_line_has_one_form() {
         for (line, reason) in [
             ("GET / HTTP/1.1", None),
-            ("get /\u{4e2d}?a[]={\"b\"} HTTP/1.0", None),
+            ("get /\u{4e2d}{\"a\"}?a[]={b} HTTP/1.0", None),
+            ("GET /?a=\"b\" HTTP/1.1", Some(RequestLine)),
+            ("GET /`a HTTP/1.1", Some(RequestLine)),
+            ("GET http://[::1/ HTTP/1.1", Some(RequestLine)),
             ("OPTIONS * HTTP/1.1", None),
             ("GET http://a/b HTTP/1.1", None),
             ("GET HTTPS://a HTTP/1.1", None),

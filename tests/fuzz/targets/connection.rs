@@ -115,10 +115,7 @@ impl Worker {
     fn new() -> Self {
         Self {
             runtime: Builder::new_current_thread().enable_time().build().unwrap(),
-            observer: Arc::new(Observer {
-                metrics: Metrics::new().unwrap(),
-                access_log: None,
-            }),
+            observer: Arc::new(Observer::new(Metrics::new().unwrap(), None)),
         }
     }
 
