@@ -36,11 +36,14 @@ use crate::observe::metrics::Metrics;
 use crate::observe::seldom::Seldom;
 use crate::observe::sink::Sink;
 use crate::observe::summary;
+use crate::observe::trace::spans::Spans;
 use crate::upstream::connect::Connector;
 use crate::upstream::files::Files;
 use crate::worker::{Shared, Worker};
+use export::Export;
 use switch::Switch;
 
+mod export;
 mod switch;
 
 /// Why the program could not start. Nothing is left half-started.
@@ -76,6 +79,8 @@ impl StartError {
 
 /// A worker that has not answered by then does not come up.
 const START: Duration = Duration::from_secs(5);
+/// Longest wait for the last spans to be sent, once all requests are over.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// Where log lines go.
 #[derive(Clone, Debug)]
@@ -91,6 +96,7 @@ pub struct Sinks {
 pub struct App {
     shared: Shared,
     switch: Switch,
+    export: Option<Export>,
     boot: Boot,
     source: Option<Source>,
     workers: Vec<Sockets>,
@@ -110,7 +116,8 @@ impl App {
         sinks: Sinks,
     ) -> Result<Self, StartError> {
         let Settings { boot, live } = settings;
-        let observer = Arc::new(observer(&boot, &sinks)?);
+        let (spans, export) = Export::prepare(&boot).map_err(StartError::Tls)?.unzip();
+        let observer = Arc::new(observer(&boot, &sinks, spans)?);
         let Open {
             workers,
             admin,
@@ -139,6 +146,7 @@ impl App {
         Ok(Self {
             shared,
             switch,
+            export,
             boot,
             source: None,
             workers,
@@ -179,6 +187,10 @@ impl App {
             threads.push(start_worker(threads.len(), sockets, self.shared.clone(), life).await?);
         }
         drop(ended);
+        let exporter = self
+            .export
+            .map(|export| export.start(&self.shared.observer));
+        let exporter = exporter.transpose()?;
         let drain = self.shared.drain.clone();
         if let Some(socket) = self.admin {
             serve_admin(socket, &self.shared, self.sinks)?;
@@ -210,12 +222,15 @@ impl App {
             // A worker that panicked was logged by the panic hook.
             let _ = thread.join();
         }
+        if let Some(exporter) = exporter {
+            exporter.finish(LAST_SPANS);
+        }
         tracing::info!(?drained, "stopped");
         Ok(if failed { Drained::Forced } else { drained })
     }
 }
 
-fn observer(boot: &Boot, sinks: &Sinks) -> Result<Observer, StartError> {
+fn observer(boot: &Boot, sinks: &Sinks, spans: Option<Spans>) -> Result<Observer, StartError> {
     let metrics = Metrics::new().map_err(StartError::Metrics)?;
     metrics.reload.started(SystemTime::now());
     let access_log = boot
@@ -225,6 +240,8 @@ fn observer(boot: &Boot, sinks: &Sinks) -> Result<Observer, StartError> {
     Ok(Observer {
         metrics,
         access_log,
+        tracing: export::tracing(&boot.trace),
+        spans,
     })
 }
 

@@ -42,8 +42,9 @@ pub use layers::Config;
 pub use overrides::{Override, OverrideError};
 pub use secret::Secret;
 pub use settings::{
-    BodyLimits, Boot, ClientAuth, ClientCertificate, Drain, Endpoint, Headers, Http, Http2Limits,
-    Limits, Listen, Live, Log, LogFormat, Networks, OtherRequests, Protocol, Reload, Settings,
-    Target, TicketKey, Timeouts, Tls, TlsVersion, Underscores, Upstream, UpstreamTls,
+    BodyLimits, Boot, ClientAuth, ClientCertificate, Collector, Drain, Endpoint, Headers, Http,
+    Http2Limits, Limits, Listen, Live, Log, LogFormat, Networks, OtherRequests, Protocol, Reload,
+    Settings, Target, TicketKey, Timeouts, Tls, TlsVersion, Trace, Underscores, Upstream,
+    UpstreamTls,
 };
 pub use source::Source;

@@ -15,6 +15,9 @@ use super::labels::{
     StatusLabel, TunnelEndLabel, UpstreamErrorLabel,
 };
 use super::metrics::Metrics;
+use super::trace::span::{Named, Span, UpstreamPart};
+use super::trace::spans::Spans;
+use super::trace::tracer::{Recording, Tracing};
 
 /// Where exchanges are counted and written.
 #[derive(Debug)]
@@ -23,6 +26,10 @@ pub struct Observer {
     pub metrics: Metrics,
     /// None when `log.access` is off.
     pub access_log: Option<AccessLog>,
+    /// None: nothing is traced here, and what came goes on.
+    pub tracing: Option<Tracing>,
+    /// Where spans go. None if they are not exported.
+    pub spans: Option<Spans>,
 }
 
 /// What is known of a request when its head has been read.
@@ -45,6 +52,8 @@ pub struct Head {
 pub struct LogFields {
     /// See [`Record::request_id`].
     pub request_id: String,
+    /// See [`Record::trace_id`].
+    pub trace_id: Option<String>,
     /// See [`Record::host`].
     pub host: Option<String>,
     /// See [`Record::target`].
@@ -61,6 +70,7 @@ pub struct Exchange {
     began: Instant,
     began_at: SystemTime,
     fields: Option<Box<LogFields>>,
+    recorded: Option<Box<Recorded>>,
     endpoint: Option<Arc<str>>,
     route: RouteLabel,
     verdict: Option<&'static str>,
@@ -72,6 +82,14 @@ pub struct Exchange {
     /// Its request has been counted; the rest is a tunnel.
     is_counted: bool,
     tunnel_ended_by: Option<TunnelEndLabel>,
+}
+
+/// What goes into the spans of this request alone.
+#[derive(Debug)]
+struct Recorded {
+    ids: Recording,
+    named: Named,
+    upstream: Option<UpstreamPart>,
 }
 
 /// How far the response got.
@@ -93,6 +111,7 @@ impl Exchange {
             began: Instant::now(),
             began_at: SystemTime::now(),
             fields: None,
+            recorded: None,
             endpoint: None,
             route: RouteLabel::Forward,
             verdict: None,
@@ -116,6 +135,25 @@ impl Exchange {
     /// The texts for the access log.
     pub fn log_fields(&mut self, fields: LogFields) {
         self.fields = Some(Box::new(fields));
+    }
+
+    /// Has spans made of it when it is over.
+    pub fn record(&mut self, ids: Recording, named: Named) {
+        self.recorded = Some(Box::new(Recorded {
+            ids,
+            named,
+            upstream: None,
+        }));
+    }
+
+    /// The upstream is about to be asked.
+    pub fn upstream_asked(&mut self) {
+        if let Some(recorded) = &mut self.recorded {
+            recorded.upstream = Some(UpstreamPart {
+                asked_after: self.began.elapsed(),
+                failed: None,
+            });
+        }
     }
 
     /// The endpoint whose verification this is.
@@ -151,8 +189,11 @@ impl Exchange {
     }
 
     /// The upstream failed this exchange.
-    pub fn upstream_failed(&self, kind: UpstreamErrorLabel) {
+    pub fn upstream_failed(&mut self, kind: UpstreamErrorLabel) {
         self.observer.metrics.upstream.failed(kind);
+        if let Some(upstream) = self.recorded.as_mut().and_then(|r| r.upstream.as_mut()) {
+            upstream.failed = Some(kind.label());
+        }
     }
 
     /// A counter that the request body adds to.
@@ -210,6 +251,7 @@ impl Exchange {
             timestamp: rfc3339(self.began_at),
             kind: "access",
             request_id: &fields.request_id,
+            trace_id: fields.trace_id.as_deref(),
             client: self.head.client,
             listener: self.head.listener.label(),
             method: self.head.method.label(),
@@ -233,6 +275,27 @@ impl Exchange {
 }
 
 impl Exchange {
+    fn span(&self, recorded: Recorded, took: Duration) -> Span {
+        let is_sent = self.status.as_u16() != 499;
+        Span {
+            ids: recorded.ids,
+            began: self.began_at,
+            took,
+            named: recorded.named,
+            method: self.head.method.label(),
+            protocol: self.head.protocol.label(),
+            scheme: self.head.listener.label(),
+            client: self.head.client.ip,
+            route: self.route.label(),
+            endpoint: self.endpoint.clone(),
+            verdict: self.verdict,
+            status: is_sent.then_some(self.status.as_u16()),
+            bytes: (self.received.get(), self.sent),
+            aborted_by: self.aborted_by().map(Label::label),
+            upstream: recorded.upstream,
+        }
+    }
+
     fn count(&self, time: Duration) {
         let metrics = &self.observer.metrics;
         metrics.request.ended(
@@ -256,6 +319,10 @@ impl Drop for Exchange {
         }
         if let (Some(access_log), Some(fields)) = (&self.observer.access_log, &self.fields) {
             self.log(access_log, fields, time);
+        }
+        if let (Some(spans), Some(recorded)) = (&self.observer.spans, self.recorded.take()) {
+            let span = self.span(*recorded, time);
+            spans.send(span, &self.observer.metrics.trace);
         }
     }
 }

@@ -133,6 +133,8 @@ mod tests {
             let observer = Observer {
                 metrics: Metrics::new().unwrap(),
                 access_log: None,
+                tracing: None,
+                spans: None,
             };
             let timeout = Duration::from_secs(5);
             Rc::new(Self {

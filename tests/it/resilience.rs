@@ -170,6 +170,8 @@ fn fragile(dir: &TempDir) -> (SocketAddr, SocketAddr) {
                 observer: Arc::new(Observer {
                     metrics: Metrics::new().unwrap(),
                     access_log: None,
+                    tracing: None,
+                    spans: None,
                 }),
                 drain: Drain::default(),
                 http1: Rules {

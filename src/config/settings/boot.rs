@@ -2,10 +2,10 @@
 
 use std::num::NonZeroUsize;
 
-use super::{Drain, Listen, Log, Reload, Upstream};
+use super::{Drain, Listen, Log, Reload, Trace, Upstream};
 
 /// What only a restart can change: sockets, threads, their connections, the log.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Boot {
     /// The sockets to bind.
     pub listen: Listen,
@@ -19,6 +19,8 @@ pub struct Boot {
     pub upstream: Upstream,
     /// What is logged, and how.
     pub log: Log,
+    /// What is traced, and where to.
+    pub trace: Trace,
 }
 
 /// The keys of those fields of `$type` that differ. Every field has to be named, or this does not compile.
@@ -40,6 +42,7 @@ impl Boot {
             reload,
             upstream,
             log,
+            trace,
         } = self;
         let mut keys: Vec<&'static str> = Vec::new();
         keys.extend(listen_keys(listen, &other.listen));
@@ -57,6 +60,7 @@ impl Boot {
             format = "log.format",
             access = "log.access",
         }));
+        keys.extend(trace_keys(trace, &other.trace));
         // Three fields are made of the URL.
         keys.dedup();
         keys
@@ -88,6 +92,15 @@ fn upstream_keys(old: &Upstream, new: &Upstream) -> impl Iterator<Item = &'stati
         queue = "upstream.queue",
         queue_timeout = "upstream.queue_timeout",
         ping_interval = "upstream.ping_interval",
+    })
+}
+
+fn trace_keys(old: &Trace, new: &Trace) -> impl Iterator<Item = &'static str> {
+    differing!(Trace, old, new, {
+        collector = "trace.endpoint, with its tls, headers and timeout",
+        sample = "trace.sample",
+        make = "trace.make",
+        service_name = "trace.service_name",
     })
 }
 

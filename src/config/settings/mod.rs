@@ -16,6 +16,7 @@ mod process;
 mod ticket_keys;
 mod timeouts;
 mod tls;
+mod trace;
 mod upstream;
 mod upstream_tls;
 mod upstream_url;
@@ -36,6 +37,7 @@ pub use process::{Drain, Reload};
 pub use ticket_keys::TicketKey;
 pub use timeouts::Timeouts;
 pub use tls::{ClientAuth, Tls, TlsVersion};
+pub use trace::{Collector, Trace};
 pub use upstream::Upstream;
 pub use upstream_tls::{ClientCertificate, UpstreamTls};
 pub use upstream_url::{Protocol, Target};
@@ -44,7 +46,7 @@ use super::fault::Faults;
 use super::layers::Config;
 use super::place::{Place, Section};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "listen",
     "workers",
     "drain",
@@ -59,6 +61,7 @@ const KEYS: [&str; 14] = [
     "endpoints",
     "domain_files",
     "log",
+    "trace",
 ];
 
 /// Everything the program relies on. A value of this type can be served as it is.
@@ -108,6 +111,7 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
     let endpoints = endpoint::read(&root, faults);
     let domain_files = domain_files::read(&root, faults);
     let log = log::read(&root, faults);
+    let trace = trace::read(&root, faults);
     Some(Settings {
         boot: Boot {
             listen: listen?,
@@ -116,6 +120,7 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
             reload: reload?,
             upstream: upstream?,
             log: log?,
+            trace: trace?,
         },
         live: Live {
             tls: tls?,

@@ -118,6 +118,8 @@ impl Worker {
             observer: Arc::new(Observer {
                 metrics: Metrics::new().unwrap(),
                 access_log: None,
+                tracing: None,
+                spans: None,
             }),
         }
     }
