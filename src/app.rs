@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::{Boot, Live, Settings, Source};
+use crate::config::{self, Boot, Live, Settings, Source};
 use crate::edge::admission::Admission;
 use crate::edge::descriptors::{self, Descriptors};
 use crate::edge::inherited::{InheritError, Inherited};
@@ -37,14 +37,17 @@ use crate::observe::metrics::Metrics;
 use crate::observe::seldom::Seldom;
 use crate::observe::sink::Sink;
 use crate::observe::summary;
+use crate::observe::trace::spans::Spans;
 use crate::upstream::connect::Connector;
 use crate::upstream::files::Files;
 use crate::worker::{Shared, Worker};
 use early::local_runtime;
 pub use early::{Early, MainThread};
+use export::Export;
 use switch::Switch;
 
 mod early;
+mod export;
 mod switch;
 
 /// Why the program could not start. Nothing is left half-started.
@@ -80,6 +83,8 @@ impl StartError {
 
 /// A worker that has not answered by then does not come up.
 const START: Duration = Duration::from_secs(5);
+/// Longest wait for the last spans to be sent, once all requests are over.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// Where log lines go.
 #[derive(Clone, Debug)]
@@ -97,6 +102,7 @@ pub struct App {
     switch: Arc<Switch>,
     #[cfg(feature = "acme")]
     acme: Option<Keeper>,
+    export: Option<Export>,
     boot: Boot,
     source: Option<Source>,
     workers: Vec<Sockets>,
@@ -116,7 +122,8 @@ impl App {
         sinks: Sinks,
     ) -> Result<Self, StartError> {
         let Settings { boot, live } = settings;
-        let observer = Arc::new(observer(&boot, &sinks)?);
+        let (spans, export) = Export::prepare(&boot).map_err(StartError::Tls)?.unzip();
+        let observer = Arc::new(observer(&boot, &sinks, spans)?);
         let Open {
             workers,
             admin,
@@ -125,13 +132,7 @@ impl App {
         log::count_panics(Arc::clone(&observer));
         let (enough, files) = enough_connections(&boot, &live, &bound);
         #[cfg(feature = "acme")]
-        let (acme, obtained) = boot
-            .acme
-            .clone()
-            .map_or((None, Obtained::default()), |acme| {
-                let (keeper, obtained) = Keeper::open(acme, Arc::clone(&observer));
-                (Some(keeper), obtained)
-            });
+        let (acme, obtained) = keeper(&boot, &observer);
         #[cfg(not(feature = "acme"))]
         let obtained = Obtained::default();
         let switch = Switch::new(
@@ -168,6 +169,7 @@ impl App {
             switch,
             #[cfg(feature = "acme")]
             acme,
+            export,
             boot,
             source: None,
             workers,
@@ -208,6 +210,9 @@ impl App {
             threads.push(start_worker(threads.len(), sockets, self.shared.clone(), life).await?);
         }
         drop(ended);
+        let observer = Arc::clone(&self.shared.observer);
+        let exporter = self.export.map(|export| export.start(&observer));
+        let exporter = exporter.transpose()?;
         let drain = self.shared.drain.clone();
         if let Some(socket) = self.admin {
             serve_admin(socket, &self.shared, self.sinks)?;
@@ -223,7 +228,7 @@ impl App {
         }
         let reloader = match self.source {
             Some(source) => {
-                let observer = Arc::clone(&self.shared.observer);
+                let observer = Arc::clone(&observer);
                 Reload::new(source, self.boot.clone(), observer, manager.clone())
                     .start(drain.clone(), move |live| self.switch.switch(live))?
             }
@@ -238,32 +243,54 @@ impl App {
             tracing::error!("a worker ended by itself: stopping");
         }
         manager.stopping();
-        self.shared.observer.metrics.process.drain_began();
-        let idle = async { while ends.recv().await.is_some() {} };
-        let times = self.boot.drain;
-        let again = signals.again(|| tracing::warn!("SIGHUP: nothing is reloaded in a drain"));
-        let observer = Arc::clone(&self.shared.observer);
-        let force = || observer.cut();
-        let drained = drain
-            .run((times.delay, times.timeout), idle, again, force)
-            .await;
+        let drained = drained(&drain, self.boot.drain, &observer, signals, ends).await;
         for thread in threads {
             // A worker that panicked was logged by the panic hook.
             let _ = thread.join();
+        }
+        if let Some(exporter) = exporter {
+            exporter.finish(LAST_SPANS);
         }
         tracing::info!(?drained, "stopped");
         Ok(if failed { Drained::Forced } else { drained })
     }
 }
 
-fn observer(boot: &Boot, sinks: &Sinks) -> Result<Observer, StartError> {
+fn observer(boot: &Boot, sinks: &Sinks, spans: Option<Spans>) -> Result<Observer, StartError> {
     let metrics = Metrics::new().map_err(StartError::Metrics)?;
     metrics.reload.started(SystemTime::now());
     let access_log = boot
         .log
         .access
         .then(|| AccessLog::new(sinks.access.clone(), boot.log.format));
-    Ok(Observer::new(metrics, access_log))
+    let tracing = export::tracing(&boot.trace);
+    Ok(Observer::new(metrics, access_log).tracing(tracing, spans))
+}
+
+/// Drains until every worker has ended.
+async fn drained(
+    drain: &Drain,
+    times: config::Drain,
+    observer: &Observer,
+    mut signals: Signals,
+    mut ends: mpsc::UnboundedReceiver<()>,
+) -> Drained {
+    observer.metrics.process.drain_began();
+    let idle = async { while ends.recv().await.is_some() {} };
+    let again = signals.again(|| tracing::warn!("SIGHUP: nothing is reloaded in a drain"));
+    let force = || observer.cut();
+    let times = (times.delay, times.timeout);
+    drain.run(times, idle, again, force).await
+}
+
+/// Who obtains certificates, and what it has obtained in an earlier life.
+#[cfg(feature = "acme")]
+fn keeper(boot: &Boot, observer: &Arc<Observer>) -> (Option<Keeper>, Obtained) {
+    let Some(acme) = boot.acme.clone() else {
+        return (None, Obtained::default());
+    };
+    let (keeper, obtained) = Keeper::open(acme, Arc::clone(observer));
+    (Some(keeper), obtained)
 }
 
 /// How many connections the limit of open files is enough for; and what the cap leaves of it for the upstream.

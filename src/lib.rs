@@ -8,6 +8,7 @@
 //! - [`upstream`]: to the backend and back.
 //! - [`lifecycle`]: reloads, stop signals and the drain.
 //! - [`observe`]: metrics, log, access log, admin listener.
+//! - [`export`]: spans of traces on their way to a collector.
 //! - [`tools`]: the commands that are not the server.
 //! - [`app`] binds and runs all of it, with one [`worker`] per processor; [`cli`] is what the operator types.
 //!
@@ -26,6 +27,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod edge;
+pub mod export;
 pub mod gateway;
 pub mod lifecycle;
 pub mod observe;

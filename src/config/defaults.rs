@@ -55,6 +55,12 @@ pub(super) const DEFAULTS: &[(&str, Default)] = &[
     ("log.level", Default::Text("info")),
     ("log.format", Default::Text("text")),
     ("log.access", Default::Text("on")),
+    ("trace.endpoint", Default::Text("off")),
+    ("trace.headers", Default::Map),
+    ("trace.timeout", Default::Text("10s")),
+    ("trace.sample", Default::Text("1")),
+    ("trace.make", Default::Text("off")),
+    ("trace.service_name", Default::Text("wxgate")),
 ];
 
 /// Keys without a default, and keys of list items.

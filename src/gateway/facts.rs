@@ -11,9 +11,14 @@ use super::snapshot::Snapshot;
 use crate::observe::exchange::{Head, LogFields};
 use crate::observe::labels::{MethodLabel, ProtocolLabel};
 use crate::observe::redact::{self, Show};
+use crate::observe::trace::context::TraceParent;
+use crate::observe::trace::span::Named;
+use crate::observe::trace::tracer::Trace;
 
 /// Longest `User-Agent` that is logged, in characters.
 const LONGEST_USER_AGENT: usize = 128;
+/// Longest path in a span, in characters.
+const LONGEST_PATH: usize = 1024;
 
 /// For the counters.
 #[must_use]
@@ -34,6 +39,7 @@ pub fn log_fields<B>(
     host: &Host,
     request: &Request<B>,
     request_id: &HeaderValue,
+    trace: Option<&Trace>,
 ) -> LogFields {
     let uri = request.uri();
     // Under whatever host: a wrong one in the console's URL is when somebody reads this log.
@@ -42,15 +48,31 @@ pub fn log_fields<B>(
     } else {
         Show::Harmless
     };
-    let user_agent = request.headers().get(USER_AGENT);
+    let came = || TraceParent::of(request.headers()).map(|parent| parent.trace_id);
+    let trace_id = trace.map(|trace| trace.id).or_else(came);
     LogFields {
         request_id: request_id.to_str().unwrap_or_default().to_owned(),
+        trace_id: trace_id.map(|id| format!("{id:032x}")),
         host: host.as_str().map(str::to_owned),
         target: redact::target(uri.path(), uri.query(), show),
-        user_agent: user_agent
-            .and_then(|agent| agent.to_str().ok())
-            .map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect()),
+        user_agent: user_agent(request),
     }
+}
+
+/// For the spans. The query is left out: it may carry what is secret.
+#[must_use]
+pub fn named<B>(host: &Host, request: &Request<B>) -> Named {
+    let path = redact::target(request.uri().path(), None, Show::NamesOnly);
+    Named {
+        host: host.as_str().map(str::to_owned),
+        path: path.chars().take(LONGEST_PATH).collect(),
+        user_agent: user_agent(request),
+    }
+}
+
+fn user_agent<B>(request: &Request<B>) -> Option<String> {
+    let agent = request.headers().get(USER_AGENT)?.to_str().ok()?;
+    Some(agent.chars().take(LONGEST_USER_AGENT).collect())
 }
 
 /// Of an HTTP/1 request whose head was refused before it was read.
@@ -70,6 +92,7 @@ pub fn unread_head(client: &Client) -> Head {
 pub fn unread_log_fields(request_id: &HeaderValue) -> LogFields {
     LogFields {
         request_id: request_id.to_str().unwrap_or_default().to_owned(),
+        trace_id: None,
         host: None,
         target: "-".to_owned(),
         user_agent: None,

@@ -11,6 +11,7 @@ use super::caller::Caller;
 use super::client::{Client, ClientCertificate};
 use super::host::Host;
 use crate::config::Live;
+use crate::observe::trace::tracer::Onward;
 use crate::upstream::headers::{self, Origin, Proof};
 use crate::upstream::request_body::RequestBody;
 
@@ -29,6 +30,8 @@ pub struct Forwarding<'a> {
     pub host: &'a Host,
     /// Kept or made.
     pub request_id: &'a HeaderValue,
+    /// In the place of the `traceparent` that came.
+    pub trace: Option<Onward>,
 }
 
 fn proof(certificate: &ClientCertificate) -> Proof<'_> {
@@ -71,6 +74,7 @@ pub fn upstream_request(
         authority: forwarding.upstream,
         underscores: forwarding.live.headers.underscores,
         request_id: forwarding.request_id,
+        trace: forwarding.trace,
         is_upgrade,
         is_expecting: upload.as_ref().is_some_and(|upload| upload.is_unasked()),
     };

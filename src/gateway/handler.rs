@@ -22,6 +22,7 @@ use crate::lifecycle::drain::Drain;
 use crate::observe::chain::Chain;
 use crate::observe::exchange::{Exchange, Observer};
 use crate::observe::labels::{Label, RefusalLabel, RouteLabel};
+use crate::observe::trace::tracer::Tracer;
 use crate::upstream::Upstream;
 use crate::upstream::error::ForwardError;
 use crate::upstream::exchange::Answer;
@@ -39,6 +40,7 @@ pub struct Gateway {
     upstream: Upstream,
     tunnels: Tunnels,
     request_ids: RequestIds,
+    tracer: Option<Tracer>,
     observer: Arc<Observer>,
     drain: Drain,
 }
@@ -58,6 +60,7 @@ impl Gateway {
             upstream,
             tunnels,
             request_ids: RequestIds::new(),
+            tracer: observer.tracing.map(Tracer::new),
             observer,
             drain,
         }
@@ -71,8 +74,22 @@ impl Gateway {
         let mut exchange = Exchange::begin(Arc::clone(&self.observer), head);
         let host = Host::of(&request);
         let request_id = self.request_ids.of(request.headers());
+        let trace = self
+            .tracer
+            .as_ref()
+            .map(|tracer| tracer.trace(request.headers()));
         if exchange.is_logged() {
-            exchange.log_fields(facts::log_fields(&snapshot, &host, &request, &request_id));
+            let trace = trace.as_ref();
+            exchange.log_fields(facts::log_fields(
+                &snapshot,
+                &host,
+                &request,
+                &request_id,
+                trace,
+            ));
+        }
+        if let Some(recording) = trace.and_then(|trace| trace.recording) {
+            exchange.record(recording, facts::named(&host, &request));
         }
         let is_last = self.drain.is_draining() || client.is_overloaded;
         let mut pending = Pending::new(exchange, &request, request_id.clone(), is_last);
@@ -95,6 +112,7 @@ impl Gateway {
             caller: &caller,
             host: &host,
             request_id: &request_id,
+            trace: trace.and_then(|trace| trace.onward),
         };
         pending.exchange.route(RouteLabel::Forward);
         self.forward(forwarding, request, pending).await
@@ -129,6 +147,7 @@ impl Gateway {
             return failed(&ForwardError::Upload(Breach::TooLarge), pending);
         }
         let body = RequestBody::streaming(pending.upload.clone());
+        pending.exchange.upstream_asked();
         let outgoing = forward::upstream_request(&forwarding, parts, body, wish.is_some());
         match self.upstream.forward(outgoing).await {
             Ok(answer) => {

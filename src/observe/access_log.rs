@@ -18,6 +18,9 @@ pub struct Record<'a> {
     pub kind: &'static str,
     /// Sent to the upstream as `X-Request-Id`.
     pub request_id: &'a str,
+    /// The trace it belongs to, by `traceparent`; 32 hex digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<&'a str>,
     /// Who asked: the other end of the connection, or whom a load balancer or trusted proxy named.
     pub client: Address,
     /// `https` or `http`.
@@ -100,6 +103,7 @@ pub fn rfc3339(time: SystemTime) -> String {
 fn text(record: &Record<'_>) -> Vec<u8> {
     let mut line = Text(format!("{} {}", record.timestamp, record.kind));
     line.add("request_id", record.request_id);
+    line.add_if("trace_id", record.trace_id);
     line.add("client", record.client);
     line.add("listener", record.listener);
     line.add("method", record.method);

@@ -16,6 +16,9 @@ use super::labels::{
     StatusLabel, TunnelEndLabel, UpstreamErrorLabel,
 };
 use super::metrics::Metrics;
+use super::trace::span::{Named, Span, UpstreamPart};
+use super::trace::spans::Spans;
+use super::trace::tracer::{Recording, Tracing};
 
 /// Where exchanges are counted and written.
 #[derive(Debug)]
@@ -24,17 +27,33 @@ pub struct Observer {
     pub metrics: Metrics,
     /// None when `log.access` is off.
     pub access_log: Option<AccessLog>,
+    /// None: nothing is traced here, and what came goes on.
+    pub tracing: Option<Tracing>,
+    /// Where spans go. None if they are not exported.
+    pub spans: Option<Spans>,
     is_cutting: AtomicBool,
 }
 
 impl Observer {
-    /// Nothing has happened yet.
+    /// Nothing has happened yet, and nothing is traced.
     #[must_use]
     pub fn new(metrics: Metrics, access_log: Option<AccessLog>) -> Self {
         Self {
             metrics,
             access_log,
+            tracing: None,
+            spans: None,
             is_cutting: AtomicBool::new(false),
+        }
+    }
+
+    /// Traces, and exports spans if there is a way for them.
+    #[must_use]
+    pub fn tracing(self, tracing: Option<Tracing>, spans: Option<Spans>) -> Self {
+        Self {
+            tracing,
+            spans,
+            ..self
         }
     }
 
@@ -64,6 +83,8 @@ pub struct Head {
 pub struct LogFields {
     /// See [`Record::request_id`].
     pub request_id: String,
+    /// See [`Record::trace_id`].
+    pub trace_id: Option<String>,
     /// See [`Record::host`].
     pub host: Option<String>,
     /// See [`Record::target`].
@@ -80,6 +101,7 @@ pub struct Exchange {
     began: Instant,
     began_at: SystemTime,
     fields: Option<Box<LogFields>>,
+    recorded: Option<Box<Recorded>>,
     endpoint: Option<Arc<str>>,
     route: RouteLabel,
     verdict: Option<&'static str>,
@@ -91,6 +113,14 @@ pub struct Exchange {
     /// Its request has been counted; the rest is a tunnel.
     is_counted: bool,
     tunnel_ended_by: Option<TunnelEndLabel>,
+}
+
+/// What goes into the spans of this request alone.
+#[derive(Debug)]
+struct Recorded {
+    ids: Recording,
+    named: Named,
+    upstream: Option<UpstreamPart>,
 }
 
 /// How far the response got.
@@ -112,6 +142,7 @@ impl Exchange {
             began: Instant::now(),
             began_at: SystemTime::now(),
             fields: None,
+            recorded: None,
             endpoint: None,
             route: RouteLabel::Forward,
             verdict: None,
@@ -135,6 +166,25 @@ impl Exchange {
     /// The texts for the access log.
     pub fn log_fields(&mut self, fields: LogFields) {
         self.fields = Some(Box::new(fields));
+    }
+
+    /// Has spans made of it when it is over.
+    pub fn record(&mut self, ids: Recording, named: Named) {
+        self.recorded = Some(Box::new(Recorded {
+            ids,
+            named,
+            upstream: None,
+        }));
+    }
+
+    /// The upstream is about to be asked.
+    pub fn upstream_asked(&mut self) {
+        if let Some(recorded) = &mut self.recorded {
+            recorded.upstream = Some(UpstreamPart {
+                asked_after: self.began.elapsed(),
+                failed: None,
+            });
+        }
     }
 
     /// The endpoint whose verification this is.
@@ -170,8 +220,11 @@ impl Exchange {
     }
 
     /// The upstream failed this exchange.
-    pub fn upstream_failed(&self, kind: UpstreamErrorLabel) {
+    pub fn upstream_failed(&mut self, kind: UpstreamErrorLabel) {
         self.observer.metrics.upstream.failed(kind);
+        if let Some(upstream) = self.recorded.as_mut().and_then(|r| r.upstream.as_mut()) {
+            upstream.failed = Some(kind.label());
+        }
     }
 
     /// A counter that the request body adds to.
@@ -233,6 +286,7 @@ impl Exchange {
             timestamp: rfc3339(self.began_at),
             kind: "access",
             request_id: &fields.request_id,
+            trace_id: fields.trace_id.as_deref(),
             client: self.head.client,
             listener: self.head.listener.label(),
             method: self.head.method.label(),
@@ -256,6 +310,27 @@ impl Exchange {
 }
 
 impl Exchange {
+    fn span(&self, recorded: Recorded, took: Duration) -> Span {
+        let is_sent = self.status.as_u16() != 499;
+        Span {
+            ids: recorded.ids,
+            began: self.began_at,
+            took,
+            named: recorded.named,
+            method: self.head.method.label(),
+            protocol: self.head.protocol.label(),
+            scheme: self.head.listener.label(),
+            client: self.head.client.ip,
+            route: self.route.label(),
+            endpoint: self.endpoint.clone(),
+            verdict: self.verdict,
+            status: is_sent.then_some(self.status.as_u16()),
+            bytes: (self.received.get(), self.sent),
+            aborted_by: self.aborted_by().map(Label::label),
+            upstream: recorded.upstream,
+        }
+    }
+
     fn count(&self, time: Duration) {
         let metrics = &self.observer.metrics;
         metrics.request.ended(
@@ -279,6 +354,10 @@ impl Drop for Exchange {
         }
         if let (Some(access_log), Some(fields)) = (&self.observer.access_log, &self.fields) {
             self.log(access_log, fields, time);
+        }
+        if let (Some(spans), Some(recorded)) = (&self.observer.spans, self.recorded.take()) {
+            let span = self.span(*recorded, time);
+            spans.send(span, &self.observer.metrics.trace);
         }
     }
 }

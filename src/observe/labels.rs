@@ -378,3 +378,15 @@ label! {
         Failure = "failure",
     }
 }
+
+label! {
+    /// What became of a span.
+    SpanLabel {
+        /// The collector has it.
+        Exported = "exported",
+        /// There was no room for it in the queue.
+        Dropped = "dropped",
+        /// The collector does not want it, or it could not be reached for too long.
+        Failed = "failed",
+    }
+}

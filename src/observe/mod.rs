@@ -18,4 +18,5 @@ pub mod seldom;
 pub mod sink;
 pub mod spare;
 pub mod summary;
+pub mod trace;
 pub mod tunnel;

@@ -10,6 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use http_body::Frame;
 
 use crate::config::Underscores;
+use crate::observe::trace::context::{TRACEPARENT, TRACESTATE};
+use crate::observe::trace::tracer::Onward;
 
 /// Fields of one connection only, RFC 9110 section 7.6.1. `Proxy-Authorization` passes: it is meant for whoever asked.
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -80,6 +82,8 @@ pub struct Origin<'a> {
     pub underscores: Underscores,
     /// For `X-Request-Id`.
     pub request_id: &'a HeaderValue,
+    /// In the place of the `traceparent` that came; `None`: it goes on as it came.
+    pub trace: Option<Onward>,
     /// True if the request asks for a WebSocket.
     pub is_upgrade: bool,
     /// True if the client waits to be asked for its body, and can be asked.
@@ -120,6 +124,12 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
     join_cookies(headers);
     headers.insert(HOST, origin.host.unwrap_or(origin.authority).clone());
     headers.insert(X_REQUEST_ID, origin.request_id.clone());
+    if let Some(trace) = origin.trace {
+        headers.insert(TRACEPARENT, trace.parent.to_value());
+        if trace.is_new {
+            headers.remove(TRACESTATE);
+        }
+    }
     set_forwarded(headers, origin);
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms that it may name.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     (
         "main",
         &["app", "cli", "config", "lifecycle", "observe", "tools"],
@@ -18,6 +18,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
         &[
             "config",
             "edge",
+            "export",
             "gateway",
             "lifecycle",
             "observe",
@@ -36,6 +37,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
         &["config", "lifecycle", "observe", "upstream", "wechat"],
     ),
     ("upstream", &["config", "lifecycle", "observe"]),
+    ("export", &["config", "observe", "upstream"]),
     ("lifecycle", &["config", "observe"]),
     ("observe", &["config", "wechat"]),
     ("tools", &["cli", "config", "wechat"]),
@@ -79,6 +81,7 @@ const EXCEPTIONS: [(&str, &str); 1] = [("upstream/tls.rs", "rustls")];
 const FILES: &[&str] = &[
     "app.rs",
     "app/early.rs",
+    "app/export.rs",
     "app/switch.rs",
     "cli.rs",
     "config/authorities.rs",
@@ -114,6 +117,7 @@ const FILES: &[&str] = &[
     "config/settings/ticket_keys.rs",
     "config/settings/timeouts.rs",
     "config/settings/tls.rs",
+    "config/settings/trace.rs",
     "config/settings/upstream.rs",
     "config/settings/upstream_tls.rs",
     "config/settings/upstream_url.rs",
@@ -158,6 +162,10 @@ const FILES: &[&str] = &[
     "edge/tickets.rs",
     "edge/tls.rs",
     "edge/write_clock.rs",
+    "export/collector.rs",
+    "export/exporter.rs",
+    "export/mod.rs",
+    "export/otlp.rs",
     "gateway/answer.rs",
     "gateway/body.rs",
     "gateway/breach.rs",
@@ -212,6 +220,7 @@ const FILES: &[&str] = &[
     "observe/metrics/process.rs",
     "observe/metrics/reload.rs",
     "observe/metrics/request.rs",
+    "observe/metrics/trace.rs",
     "observe/metrics/tunnel.rs",
     "observe/metrics/upstream.rs",
     "observe/metrics/verification.rs",
@@ -222,6 +231,11 @@ const FILES: &[&str] = &[
     "observe/sink.rs",
     "observe/spare.rs",
     "observe/summary.rs",
+    "observe/trace/context.rs",
+    "observe/trace/mod.rs",
+    "observe/trace/span.rs",
+    "observe/trace/spans.rs",
+    "observe/trace/tracer.rs",
     "observe/tunnel.rs",
     "tools/check.rs",
     "tools/demo.rs",

@@ -2,10 +2,10 @@
 
 use std::num::NonZeroUsize;
 
-use super::{Acme, Drain, Listen, Log, Reload, Upstream};
+use super::{Acme, Drain, Listen, Log, Reload, Trace, Upstream};
 
 /// What only a restart can change: sockets, threads, their connections, the log.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Boot {
     /// The sockets to bind.
     pub listen: Listen,
@@ -21,6 +21,8 @@ pub struct Boot {
     pub log: Log,
     /// Certificates obtained by itself; `None`: none. Here because its thread belongs to one storage and one account.
     pub acme: Option<Acme>,
+    /// What is traced, and where to.
+    pub trace: Trace,
 }
 
 /// The keys of those fields of `$type` that differ. Every field has to be named, or this does not compile.
@@ -43,6 +45,7 @@ impl Boot {
             upstream,
             log,
             acme,
+            trace,
         } = self;
         let mut keys: Vec<&'static str> = Vec::new();
         keys.extend(listen_keys(listen, &other.listen));
@@ -61,6 +64,7 @@ impl Boot {
             access = "log.access",
         }));
         keys.extend((*acme != other.acme).then_some("tls.acme"));
+        keys.extend(trace_keys(trace, &other.trace));
         // Four fields are made of the URL.
         keys.dedup();
         keys
@@ -92,6 +96,15 @@ fn upstream_keys(old: &Upstream, new: &Upstream) -> impl Iterator<Item = &'stati
         queue = "upstream.queue",
         queue_timeout = "upstream.queue_timeout",
         ping_interval = "upstream.ping_interval",
+    })
+}
+
+fn trace_keys(old: &Trace, new: &Trace) -> impl Iterator<Item = &'static str> {
+    differing!(Trace, old, new, {
+        collector = "trace.endpoint, with its tls, headers and timeout",
+        sample = "trace.sample",
+        make = "trace.make",
+        service_name = "trace.service_name",
     })
 }
 

@@ -18,6 +18,7 @@ mod process;
 mod ticket_keys;
 mod timeouts;
 mod tls;
+mod trace;
 mod upstream;
 mod upstream_tls;
 mod upstream_url;
@@ -40,6 +41,7 @@ pub use process::{Drain, Reload};
 pub use ticket_keys::TicketKey;
 pub use timeouts::Timeouts;
 pub use tls::{ClientAuth, Tls, TlsVersion};
+pub use trace::{Collector, Trace};
 pub use upstream::Upstream;
 pub use upstream_tls::{ClientCertificate, UpstreamTls};
 pub use upstream_url::{Protocol, Target};
@@ -48,7 +50,7 @@ use super::fault::Faults;
 use super::layers::Config;
 use super::place::{Place, Section};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "listen",
     "workers",
     "drain",
@@ -63,6 +65,7 @@ const KEYS: [&str; 14] = [
     "endpoints",
     "domain_files",
     "log",
+    "trace",
 ];
 
 /// Everything the program relies on. A value of this type can be served as it is.
@@ -115,6 +118,7 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
     let endpoints = endpoint::read(&root, faults);
     let domain_files = domain_files::read(&root, faults);
     let log = log::read(&root, faults);
+    let trace = trace::read(&root, faults);
     Some(Settings {
         boot: Boot {
             listen: listen?,
@@ -124,6 +128,7 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
             upstream: upstream.0?,
             log: log?,
             acme: acme?,
+            trace: trace?,
         },
         live: Live {
             tls: tls?,

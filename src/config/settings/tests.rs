@@ -8,7 +8,7 @@ use crate::config::{ConfigError, Target, yaml};
 const KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
 
 const REFUSAL: &str = r#"invalid configuration, 35 faults:
-  upstream_url (environment variable WXGATE_UPSTREAM_URL): unknown key (did you mean upstream.url, as a variable WXGATE_UPSTREAM__URL?); allowed are the keys listen, workers, drain, reload, tls, http, upstream, timeouts, limits, trusted_proxies, headers, endpoints, domain_files, log
+  upstream_url (environment variable WXGATE_UPSTREAM_URL): unknown key (did you mean upstream.url, as a variable WXGATE_UPSTREAM__URL?); allowed are the keys listen, workers, drain, reload, tls, http, upstream, timeouts, limits, trusted_proxies, headers, endpoints, domain_files, log, trace
   listen.admn (config.yaml): unknown key (did you mean admin?); allowed are the keys https, http, admin, proxy_protocol
   listen.https[0] (config.yaml): found "localhost:443"; allowed is ip:port such as 0.0.0.0:443 or [::]:443
   listen.http[0] (config.yaml): the same address as listen.https[1]; each address may stand once

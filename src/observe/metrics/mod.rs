@@ -10,6 +10,7 @@ mod family;
 mod process;
 mod reload;
 mod request;
+mod trace;
 mod tunnel;
 mod upstream;
 mod verification;
@@ -21,6 +22,7 @@ pub use connection::ConnectionMetrics;
 pub use process::ProcessMetrics;
 pub use reload::ReloadMetrics;
 pub use request::RequestMetrics;
+pub use trace::TraceMetrics;
 pub use tunnel::TunnelMetrics;
 pub use upstream::UpstreamMetrics;
 pub use verification::{EndpointMetrics, VerificationMetrics};
@@ -41,6 +43,8 @@ pub struct Metrics {
     pub upstream: UpstreamMetrics,
     /// Upgraded connections and streams.
     pub tunnel: TunnelMetrics,
+    /// Spans of traces.
+    pub trace: TraceMetrics,
     /// Reloads of the configuration.
     pub reload: ReloadMetrics,
     /// Certificates by ACME.
@@ -63,6 +67,7 @@ impl Metrics {
             connection: ConnectionMetrics::new(&families)?,
             upstream: UpstreamMetrics::new(&families)?,
             tunnel: TunnelMetrics::new(&families)?,
+            trace: TraceMetrics::new(&families)?,
             reload: ReloadMetrics::new(&families)?,
             acme: AcmeMetrics::new(&families)?,
             process: ProcessMetrics::new(&families)?,

@@ -14,12 +14,13 @@ mod naive;
 pub mod proxy_protocol;
 pub mod query;
 pub mod request_line;
+pub mod traceparent;
 
 /// Panics at an input that breaks a promise.
 pub type Target = fn(&[u8]);
 
 /// Each target by the name of its program and of its corpus.
-pub const ALL: [(&str, Target); 9] = [
+pub const ALL: [(&str, Target); 10] = [
     ("chunks", chunks::run),
     ("configuration", configuration::run),
     ("envelope", envelope::run),
@@ -29,4 +30,5 @@ pub const ALL: [(&str, Target); 9] = [
     ("proxy_protocol", proxy_protocol::run),
     ("query", query::run),
     ("request_line", request_line::run),
+    ("traceparent", traceparent::run),
 ];
