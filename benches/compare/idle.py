@@ -1,4 +1,4 @@
-"""Memory of connections that do nothing: how much each adds to the proxy, and whether all are still there at the end."""
+"""Memory of connections that do nothing: what each adds to the proxy, and whether all are still there at the end."""
 
 import subprocess
 from typing import TYPE_CHECKING

@@ -35,7 +35,8 @@ def draw(workload: Workload, found: Sequence[Line]) -> str:
     better = "more" if workload.is_higher_better else "less"
     figure = escape(f"{workload.figure}, {better} is better (ratio to {workload.baseline})")
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="13">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
+        f' font-family="sans-serif" font-size="13">\n'
         f'<rect width="100%" height="100%" fill="white"/>\n'
         f'<text x="12" y="22" font-size="15" font-weight="bold">{escape(workload.title)}</text>\n'
         f'<text x="12" y="42">{figure}</text>\n{bars}\n</svg>\n'

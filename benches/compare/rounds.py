@@ -1,4 +1,4 @@
-"""One workload: all proxies started and checked, then measured in turn, round after round, each round in another order."""
+"""One workload: all proxies started and checked, then measured in turn; each round begins with another."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -96,7 +96,7 @@ class Workshop:
         return outcome, cpu.seconds(target.pid) - before
 
     def steady(self, target: Server, seconds: float) -> tuple[Outcome, float]:
-        """The same without its beginning, if the workload has a lead: what a run of that length alone shows is taken away."""
+        """The same without its beginning, which a run of that length shows."""
         if not self.workload.lead:
             return self.run(target, seconds)
         start, used_at_start = self.run(target, self.workload.lead)

@@ -1,7 +1,7 @@
-"""Connections that are held after one request each: `idle.py PORT`, told what to do by lines on standard input.
+"""Connections that are held after one request each: `idle.py PORT`, told what to do on standard input.
 
-`open N` opens N more and says `opened`; `ask` sends one more request on each and says how many were answered; the end of
-the input ends it.
+`open N` opens N more and says `opened`; `ask` sends one more request on each and says how many were answered; the end
+of the input ends it.
 """
 
 import ssl
