@@ -13,6 +13,7 @@ use rcgen::{CertificateParams, KeyPair};
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
+#[cfg(feature = "acme")]
 use crate::acme_site;
 use crate::alerts::Scene;
 use crate::client::{get, read_answer, tcp};
@@ -20,6 +21,7 @@ use crate::connection_caps::with_256_files;
 use crate::console::verification;
 use crate::frames::{END_HEADERS, END_STREAM, HEADERS, Http2, block, frame, head};
 use crate::gate::{Gate, SOON, certificate, command};
+#[cfg(feature = "acme")]
 use crate::pebble::Pebble;
 use crate::recorder::Recorder;
 
@@ -60,6 +62,7 @@ pub const FAULTS: &[Fault] = &[
     (&["WxgateAcceptErrors"], no_descriptors),
     (&["WxgateOpenFilesNearLimit"], few_descriptors),
     (&["WxgateReloadFailed"], a_fault_in_the_configuration),
+    #[cfg(feature = "acme")]
     (
         &["WxgateAcmeFailing", "WxgateAcmeCertificateMissing"],
         a_certificate_authority_that_is_down,
@@ -331,6 +334,7 @@ fn a_fault_in_the_configuration(scene: &Scene<'_>) {
     scene.resolves("WxgateReloadFailed", &instance, || {});
 }
 
+#[cfg(feature = "acme")]
 fn a_certificate_authority_that_is_down(scene: &Scene<'_>) {
     let (mut pebble, storage) = (Pebble::new(), acme_site::folder());
     let gate = acme_site::start(&pebble, storage.path(), "");
