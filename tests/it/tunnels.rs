@@ -359,8 +359,8 @@ fn a_tunnel_in_which_nothing_moves_is_ended() {
 fn bytes_in_one_direction_keep_a_tunnel_open() {
     // Twice as long as it may be silent, in pieces of a sixtieth of that: the machine may be busy with others.
     let pieces = 120;
-    let pause = || std::thread::park_timeout(Duration::from_millis(50));
-    let yaml = "timeouts: {tunnel: 3s}\n";
+    let pause = || std::thread::park_timeout(Duration::from_millis(100));
+    let yaml = "timeouts: {tunnel: 6s}\n";
     let up = |mut client: Client, mut upstream: TcpStream| {
         for _ in 0..pieces {
             client.send(b"x");

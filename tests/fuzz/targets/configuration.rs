@@ -42,7 +42,7 @@ fn check(yaml: &[u8]) {
             hides_the_secret(&format!("{settings:?}"));
             invariants::hold(&settings);
         }
-        // A path that cannot be opened is shown, even if somebody wrote a secret there.
+        // What looks like a path and cannot be opened is shown, even if somebody wrote a secret there.
         Err(error) if shows_a_path(&error) => {}
         Err(error) => {
             hides_the_secret(&error.to_string());

@@ -128,6 +128,5 @@ fn is_last(request: &Request) -> bool {
 
 /// What means one thing only and is still refused by the HTTP library, with a 400 of its own.
 fn is_beyond_the_library(head: &Head) -> bool {
-    Uri::try_from(head.target.as_slice()).is_err()
-        || Method::from_bytes(head.method.as_bytes()).is_err()
+    Method::from_bytes(head.method.as_bytes()).is_err()
 }

@@ -1,5 +1,6 @@
 //! One request head of HTTP/1, by RFC 9112 read strictly: whatever two readers might take for different things is none.
 
+use http::Uri;
 use wxgate::edge::http1::head::{Framing, Limits};
 
 /// A head that means one thing only.
@@ -111,7 +112,9 @@ fn is_target(method: &str, target: &[u8]) -> bool {
         || (target == b"*" && method == "OPTIONS")
         || (lower.starts_with(b"http://") && target.len() > 7)
         || (lower.starts_with(b"https://") && target.len() > 8);
-    is_clean && is_form && method != "CONNECT"
+    // Whatever else the HTTP library does not take has to be refused before it does so.
+    let is_taken = Uri::try_from(target).is_ok();
+    is_clean && is_form && is_taken && method != "CONNECT"
 }
 
 /// Reads a field line without its end.
