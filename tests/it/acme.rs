@@ -20,6 +20,7 @@ fn a_certificate_is_obtained_by_either_challenge_while_requests_are_answered() {
         let (mut pebble, storage) = (Pebble::new(), folder());
         let more = format!(", challenge: {challenge}, contact: [admin@wx.test]");
         let gate = start_for(&pebble, storage.path(), "wx.test, www.wx.test", &more);
+        gate.wait_for_line(&["a placeholder is served"]);
         let load = Load::on(&gate);
         let ready = get(gate.admin, "/readyz");
         assert_eq!(ready.status(), 200);
@@ -124,7 +125,9 @@ fn a_restart_goes_on_with_the_stored_certificate_and_asks_for_nothing() {
     );
     let root = pebble.root();
     let second = start(&pebble, storage.path(), "");
-    assert!(serves(&second, &root), "from the first handshake on");
+    assert!(serves(&second, &root));
+    // From the first handshake on.
+    assert!(!second.output().contains("a placeholder is served"));
     // The wait is known once the server was asked whether it has something to say.
     wait_until(&pebble, &second, || {
         second.metric("wxgate_acme_next_attempt_timestamp_seconds") > 1e9

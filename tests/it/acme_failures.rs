@@ -223,11 +223,11 @@ fn a_server_that_goes_and_a_process_that_dies_between_any_two_steps_lose_nothing
     });
 }
 
-/// Some milliseconds from 0 to 1.8 s, other ones each time: an order takes about 1.5 s.
+/// Some milliseconds below 1.2 s, other ones each time: an order takes a little longer.
 fn some_time() -> Duration {
     let mut byte = [0; 2];
     aws_lc_rs::rand::fill(&mut byte).unwrap();
-    Duration::from_millis(u64::from(u16::from_le_bytes(byte)) % 1800)
+    Duration::from_millis(u64::from(u16::from_le_bytes(byte)) % 1200)
 }
 
 #[test]
@@ -246,13 +246,13 @@ fn a_process_that_is_killed_anywhere_loses_nothing() {
         println!("round {round}: killed after {lives:?}");
         let gate = start(&pebble, storage.path(), "");
         wait_until_served(&pebble, &gate);
-        // Killed between the server's answer and the storage it costs one more, each time; as a rule none.
+        // Killed between the server's answer and the storage, or while the server looked, it costs one more.
         let (orders, accounts) = (
             pebble.said("Added order"),
             pebble.said("accounts in memory"),
         );
         println!("{orders} orders, {accounts} accounts");
-        assert!(orders <= 6 && accounts <= 6, "{}", pebble.log());
+        assert!(orders <= 3 && accounts <= 2, "{}", pebble.log());
         drop(gate);
         let root = pebble.root();
         let gate = start(&pebble, storage.path(), "");

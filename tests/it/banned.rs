@@ -1,6 +1,6 @@
 //! What the program must not be built of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// Name → versions, as `Cargo.lock` has them.
@@ -30,11 +30,12 @@ fn numbers(version: &str) -> Vec<u32> {
         .collect()
 }
 
-/// The crates that are built here, tests included.
-fn built() -> String {
+/// The crates that are built here with these features, tests included.
+fn built(features: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--locked", "--prefix", "none"])
         .args(["--edges", "normal,build,dev", "--format", "{p}"])
+        .args(features)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
@@ -50,7 +51,7 @@ fn crates_that_are_abandoned_or_bring_a_second_tls_are_not_in_the_tree() {
         assert_eq!(packages.get(name), None, "{name}");
     }
     // The lock file names this one as a weak optional dependency of rustls-webpki: what counts is what is built.
-    let built = built();
+    let built = built(&["--all-features"]);
     assert!(
         !built.lines().any(|line| line.starts_with("ring ")),
         "{built}"
@@ -60,8 +61,15 @@ fn crates_that_are_abandoned_or_bring_a_second_tls_are_not_in_the_tree() {
 #[test]
 fn what_speaks_http_tls_and_the_protocol_is_there_once() {
     let packages = packages();
-    for name in ["hyper", "rustls", "base64", "sha1", "aes", "cbc"] {
+    for name in ["hyper", "rustls", "sha1", "aes", "cbc"] {
         assert_eq!(packages[name].len(), 1, "{name}: {:?}", packages[name]);
+    }
+    // The client of ACME has one of its own.
+    for (features, count) in [(&[][..], 1), (&["--all-features"], 2)] {
+        let built = built(features);
+        let versions = built.lines().filter(|line| line.starts_with("base64 v"));
+        let versions: BTreeSet<_> = versions.map(|line| line.trim_end_matches(" (*)")).collect();
+        assert_eq!(versions.len(), count, "{versions:?}");
     }
 }
 

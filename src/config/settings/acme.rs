@@ -248,7 +248,7 @@ fn read_host(word: &str) -> Option<String> {
     let name = word.to_ascii_lowercase();
     DnsName::try_from(name.as_str()).ok()?;
     let (_, last) = name.rsplit_once('.')?;
-    let is_plain = !name.contains(['*', '_']);
+    let is_plain = !name.contains('_');
     (is_plain && last.contains(|c: char| c.is_ascii_alphabetic())).then_some(name)
 }
 

@@ -92,6 +92,8 @@ impl Keeper {
         if keeper.load().is_none() {
             keeper.served = placeholder::make(&keeper.acme.hosts);
             keeper.observer.metrics.acme.is_missing();
+            let hosts = keeper.acme.hosts.join(", ");
+            tracing::warn!(hosts, "ACME: no certificate yet, a placeholder is served");
         }
         let obtained = keeper.obtained(Answers::default());
         (keeper, obtained)
