@@ -23,7 +23,10 @@ use crate::edge::inherited::InheritError;
 pub use crate::edge::inherited::Inherited;
 use crate::edge::sockets::{self, Bound, Open, OpenError, Sockets};
 use crate::gateway::snapshot::Snapshot;
+#[cfg(feature = "acme")]
+use crate::lifecycle::acme::Keeper;
 use crate::lifecycle::drain::{Drain, Drained};
+use crate::lifecycle::obtained::Obtained;
 use crate::lifecycle::pulse::{Heart, Pulse};
 use crate::lifecycle::reload::{Reload, Reloader};
 use crate::lifecycle::signals::Signals;
@@ -90,7 +93,9 @@ pub struct Sinks {
 #[derive(Debug)]
 pub struct App {
     shared: Shared,
-    switch: Switch,
+    switch: Arc<Switch>,
+    #[cfg(feature = "acme")]
+    acme: Option<Keeper>,
     boot: Boot,
     source: Option<Source>,
     workers: Vec<Sockets>,
@@ -118,7 +123,24 @@ impl App {
         } = sockets::open(&boot.listen, boot.workers.get(), inherited)?;
         log::count_panics(Arc::clone(&observer));
         let (enough, files) = enough_connections(&boot, &live, &bound);
-        let switch = Switch::new(live, enough, Arc::clone(&observer)).map_err(StartError::Tls)?;
+        #[cfg(feature = "acme")]
+        let (acme, obtained) = boot
+            .acme
+            .clone()
+            .map_or((None, Obtained::default()), |acme| {
+                let (keeper, obtained) = Keeper::open(acme, Arc::clone(&observer));
+                (Some(keeper), obtained)
+            });
+        #[cfg(not(feature = "acme"))]
+        let obtained = Obtained::default();
+        let switch = Switch::new(
+            live,
+            obtained,
+            boot.upstream.protocol,
+            enough,
+            Arc::clone(&observer),
+        );
+        let switch = Arc::new(switch.map_err(StartError::Tls)?);
         let admission = Admission {
             proxy_protocol: boot.listen.proxy_protocol.clone(),
             slots: Arc::clone(&switch.slots),
@@ -131,14 +153,20 @@ impl App {
             admission: Arc::new(admission),
             terms: Arc::clone(&switch.terms),
             snapshot: Arc::clone(&switch.snapshot),
-            upstream: Connector::new(boot.upstream.clone(), files, Arc::clone(&observer))
-                .map_err(StartError::Tls)?,
+            upstream: Connector::new(
+                boot.upstream.clone(),
+                switch.upstream_tls.clone(),
+                files,
+                Arc::clone(&observer),
+            ),
             observer,
             drain: Drain::default(),
         };
         Ok(Self {
             shared,
             switch,
+            #[cfg(feature = "acme")]
+            acme,
             boot,
             source: None,
             workers,
@@ -184,6 +212,14 @@ impl App {
             serve_admin(socket, &self.shared, self.sinks)?;
         }
         let manager = manager(&self.bound, &self.shared.snapshot);
+        #[cfg(feature = "acme")]
+        if let Some(acme) = self.acme {
+            let switch = Arc::clone(&self.switch);
+            acme.start(
+                drain.clone(),
+                Box::new(move |obtained| switch.obtain(obtained)),
+            )?;
+        }
         let reloader = match self.source {
             Some(source) => {
                 let observer = Arc::clone(&self.shared.observer);
@@ -194,7 +230,7 @@ impl App {
         };
         tokio::task::spawn_local(report(self.bound, pulse, manager.clone()));
         let failed = tokio::select! {
-            () = signals.stop(|| reloader.ask()) => false,
+            () = signals.begin(|| reloader.ask()) => false,
             _ = ends.recv() => true,
         };
         if failed {
@@ -204,7 +240,7 @@ impl App {
         self.shared.observer.metrics.process.drain_began();
         let idle = async { while ends.recv().await.is_some() {} };
         let times = self.boot.drain;
-        let again = signals.stop(|| tracing::warn!("SIGHUP: nothing is reloaded in a drain"));
+        let again = signals.again(|| tracing::warn!("SIGHUP: nothing is reloaded in a drain"));
         let drained = drain.run(times.delay, times.timeout, idle, again).await;
         for thread in threads {
             // A worker that panicked was logged by the panic hook.

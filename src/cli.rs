@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -11,7 +12,7 @@ use crate::config::Override;
 /// everything else to your backend.
 ///
 /// Without a command it serves. Exit codes: 0 stopped cleanly, 1 could not start or had to cut connections off,
-/// 2 wrong arguments, 78 wrong configuration.
+/// 2 wrong arguments, 75 still draining, 78 wrong configuration.
 #[derive(Debug, Parser)]
 #[command(
     name = "wxgate",
@@ -39,6 +40,9 @@ pub enum Command {
     Check(SettingsArgs),
     /// Ask a running wxgate whether it is ready, for probes in images without a shell: 0 if so, else 1.
     Healthcheck(HealthcheckArgs),
+    /// Have a running wxgate begin its drain, as SIGTERM would, and wait for its end, for hooks in images without a shell:
+    /// 0 if it has ended, 75 if it still drains, 1 if nothing was begun.
+    Drain(DrainArgs),
 }
 
 /// Where the settings come from, the last one winning: file, `WXGATE_…` environment, flags.
@@ -100,4 +104,18 @@ pub struct HealthcheckArgs {
     /// Ask whether it is alive, rather than ready.
     #[arg(long)]
     pub live: bool,
+}
+
+/// Who is to drain, and how long that is waited for.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct DrainArgs {
+    /// The process that serves. In a container of its own that is 1.
+    #[arg(long, default_value_t = 1, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: i32,
+    /// Longest wait for its end, such as `40s`. Without it: as long as it takes.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Do not wait at all: exit with 0 as soon as it has been told.
+    #[arg(long, conflicts_with = "timeout")]
+    pub no_wait: bool,
 }

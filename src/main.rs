@@ -10,10 +10,13 @@ use wxgate::cli::{Cli, Command, SettingsArgs};
 use wxgate::config::{Settings, Source};
 use wxgate::lifecycle::drain::Drained;
 use wxgate::observe::{journal, log, sink};
-use wxgate::tools::{check, demo, healthcheck};
+use wxgate::tools::drain::Came;
+use wxgate::tools::{check, demo, drain, healthcheck};
 
 /// `EX_CONFIG` of sysexits.h: nothing was started, and a restart will not help.
 const WRONG_CONFIGURATION: u8 = 78;
+/// `EX_TEMPFAIL` of sysexits.h: it will end by itself, later.
+const STILL_DRAINING: u8 = 75;
 /// Longest wait for the last lines of each log.
 const FLUSH: Duration = Duration::from_secs(2);
 
@@ -29,6 +32,11 @@ fn main() -> ExitCode {
                 print(&demo.guide);
                 serve(demo.settings, None)
             }
+            Err(error) => fail(&error),
+        },
+        Command::Drain(args) => match drain::drain(args) {
+            Ok(Came::Told | Came::Ended) => ExitCode::SUCCESS,
+            Ok(Came::StillDraining) => ExitCode::from(STILL_DRAINING),
             Err(error) => fail(&error),
         },
         Command::Healthcheck(args) => match healthcheck::ask(args) {
@@ -103,5 +111,13 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
 }
 
 fn complain(message: &str) {
-    let _ = writeln!(std::io::stderr(), "wxgate: {message}");
+    let mut stderr = std::io::stderr();
+    let priority = if journal::reads(&stderr) {
+        journal::ERROR
+    } else {
+        ""
+    };
+    for line in format!("wxgate: {message}").lines() {
+        let _ = writeln!(stderr, "{priority}{line}");
+    }
 }

@@ -20,7 +20,7 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use zeroize::Zeroizing;
 
-use super::fault::Wrong;
+use super::fault::{Fault, Wrong};
 use super::file::Files;
 
 const LARGEST_FILE: usize = 1024 * 1024;
@@ -41,6 +41,20 @@ pub struct Certificate {
     pub is_self_issued: bool,
     /// Chain and key as rustls serves them.
     pub key: Arc<CertifiedKey>,
+}
+
+impl Certificate {
+    /// Reads key and chain from one PEM text, such as what ACME has stored at `path`, which is for the message alone.
+    ///
+    /// # Errors
+    /// What is wrong with it, with `setting` as its key.
+    pub fn of_pem(name: &str, pem: &[u8], setting: &str, path: &Path) -> Result<Self, Fault> {
+        let whole = chain(pem, path).and_then(|chain| {
+            let key = private_key(pem, path)?;
+            pair(name.to_owned(), chain, key, (path, path))
+        });
+        whole.map_err(|wrong| Fault::new(setting.to_owned(), None, wrong, ""))
+    }
 }
 
 impl fmt::Debug for Certificate {
@@ -64,7 +78,11 @@ pub(super) struct Chain {
 
 /// Reads the PEM file at `path`: the server's own certificate first, then those of its issuers.
 pub(super) fn read_chain(files: &Files, path: &Path) -> Result<Chain, Wrong> {
-    let certificates = read_certificates(files, path)?;
+    chain(&read_pem(files, path)?, path)
+}
+
+fn chain(pem: &[u8], path: &Path) -> Result<Chain, Wrong> {
+    let certificates = certificates(pem, path)?;
     let Some(first) = certificates.first() else {
         return Err(Wrong::found(format!(
             "{} has no certificate in it",
@@ -95,7 +113,7 @@ pub(super) fn read_authorities(
     files: &Files,
     path: &Path,
 ) -> Result<Vec<CertificateDer<'static>>, Wrong> {
-    let certificates = read_certificates(files, path)?;
+    let certificates = certificates(&read_pem(files, path)?, path)?;
     let mut store = RootCertStore::empty();
     for certificate in &certificates {
         store.add(certificate.clone()).map_err(|error| {
@@ -110,15 +128,14 @@ pub(super) fn read_authorities(
 }
 
 /// At least one.
-fn read_certificates(files: &Files, path: &Path) -> Result<Vec<CertificateDer<'static>>, Wrong> {
-    let bytes = read_pem(files, path)?;
-    let certificates = CertificateDer::pem_slice_iter(&bytes)
+fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, Wrong> {
+    let certificates = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| broken_pem(path, error))?;
     if !certificates.is_empty() {
         return Ok(certificates);
     }
-    let instead = if has(&bytes, "PRIVATE KEY-----") {
+    let instead = if has(pem, "PRIVATE KEY-----") {
         ", but a private key"
     } else {
         ""
@@ -131,19 +148,22 @@ fn read_certificates(files: &Files, path: &Path) -> Result<Vec<CertificateDer<'s
 
 /// Reads the first private key (PKCS#8, PKCS#1 or SEC1) in the PEM file at `path`.
 pub(super) fn read_key(files: &Files, path: &Path) -> Result<PrivateKeyDer<'static>, Wrong> {
-    let bytes = read_pem(files, path)?;
-    if has(&bytes, "ENCRYPTED") {
+    private_key(&read_pem(files, path)?, path)
+}
+
+fn private_key(pem: &[u8], path: &Path) -> Result<PrivateKeyDer<'static>, Wrong> {
+    if has(pem, "ENCRYPTED") {
         return Err(
             Wrong::found(format!("the key in {} is encrypted", path.display()))
                 .but("decrypt it: openssl pkey -in KEY -out NEW"),
         );
     }
-    match PrivateKeyDer::from_pem_slice(&bytes) {
+    match PrivateKeyDer::from_pem_slice(pem) {
         Ok(key) => Ok(key),
         Err(pem::Error::NoItemsFound) => Err(Wrong::found(format!(
             "{} has no private key in it{}",
             path.display(),
-            if has(&bytes, "CERTIFICATE-----") {
+            if has(pem, "CERTIFICATE-----") {
                 ", but a certificate"
             } else {
                 ""

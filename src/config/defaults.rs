@@ -19,6 +19,7 @@ pub(super) const DEFAULTS: &[(&str, Default)] = &[
     ("tls.min_version", Default::Text("1.2")),
     ("tls.strict_sni", Default::Text("false")),
     ("tls.client_auth", Default::Text("off")),
+    ("tls.ticket_keys", Default::List(&[])),
     ("http.other", Default::Text("redirect")),
     ("http.redirect_port", Default::Text("443")),
     ("upstream.connect_timeout", Default::Text("5s")),
@@ -59,6 +60,7 @@ pub(super) const DEFAULTS: &[(&str, Default)] = &[
 /// Keys without a default, and keys of list items.
 const OTHER_WORDS: &[&str] = &[
     "upstream.url.tls.ca.server_name.cert.key",
+    "acme.directory.accept_terms.contact.hosts.challenge.storage.external_account.key_id.hmac_key.renew_before.retry_pause",
     "name.cert.key.host.path.platform.tokens.encoding_aes_keys.receive_ids.timestamp_window.allow",
     "file.env",
 ];

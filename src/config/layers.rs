@@ -23,10 +23,12 @@ use super::{defaults, settings, yaml};
 const LARGEST_FILE: usize = 4 * 1024 * 1024;
 
 /// Keys whose list of texts may also be one comma-separated text: the environment has no lists.
-const LISTS_OF_TEXT: [&str; 4] = [
+const LISTS_OF_TEXT: [&str; 6] = [
     "listen.https",
     "listen.http",
     "listen.proxy_protocol",
+    "tls.acme.hosts",
+    "tls.acme.contact",
     "trusted_proxies",
 ];
 

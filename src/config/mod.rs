@@ -12,6 +12,7 @@
 //!
 //! Nothing behind [`Settings`] defaults, unwraps or checks again.
 
+mod authorities;
 mod certificate;
 mod config_error;
 mod contents;
@@ -42,8 +43,9 @@ pub use layers::Config;
 pub use overrides::{Override, OverrideError};
 pub use secret::Secret;
 pub use settings::{
-    BodyLimits, Boot, ClientAuth, ClientCertificate, Drain, Endpoint, Headers, Http, Http2Limits,
-    Limits, Listen, Live, Log, LogFormat, Networks, OtherRequests, Protocol, Reload, Settings,
-    Target, Timeouts, Tls, TlsVersion, Underscores, Upstream, UpstreamTls,
+    Acme, BodyLimits, Boot, ChallengeType, ClientAuth, ClientCertificate, Drain, Endpoint,
+    ExternalAccount, Headers, Http, Http2Limits, Limits, Listen, Live, Log, LogFormat, Networks,
+    OtherRequests, Protocol, Reload, RenewBefore, Settings, Target, TicketKey, Timeouts, Tls,
+    TlsVersion, Underscores, Upstream, UpstreamTls,
 };
 pub use source::Source;

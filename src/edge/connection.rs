@@ -14,7 +14,7 @@ use tokio_rustls::server::TlsStream;
 use super::http1::wire::Rules;
 use super::http2::options::Http2Options;
 use super::write_clock::WriteClock;
-use super::{Handler, client_certificate};
+use super::{Handler, acme, client_certificate};
 use crate::gateway::client::Client;
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::Observer;
@@ -51,10 +51,11 @@ impl<H: Handler> Connections<H> {
             certificate,
             ..client
         };
-        if session.alpn_protocol() == Some(b"h2") {
-            self.serve_h2(stream, client).await;
-        } else {
-            self.serve_h1(stream, client).await;
+        match session.alpn_protocol() {
+            Some(b"h2") => self.serve_h2(stream, client).await,
+            // The handshake was all of it.
+            Some(acme::PROTOCOL) => acme::end(stream).await,
+            _ => self.serve_h1(stream, client).await,
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::{PeerIncompatible, ServerConfig};
+use rustls::{HandshakeKind, PeerIncompatible, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -13,8 +13,8 @@ use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 
 use super::first_flight::{self, FirstFlight};
-use super::tls;
 use super::write_clock::WriteClock;
+use super::{acme, tls};
 use crate::config::Tls;
 use crate::observe::labels::{HandshakeLabel, Label};
 use crate::observe::metrics::Metrics;
@@ -37,6 +37,8 @@ pub struct Handshakes {
     pub tls: Arc<Tls>,
     /// Made of `tls`.
     pub config: Arc<ServerConfig>,
+    /// For ACME servers that look at us just now.
+    pub acme: Option<Arc<ServerConfig>>,
     /// Longest time from the accept to the end of the handshake, a header of the PROXY protocol included.
     pub timeout: Duration,
     /// Longest time in which a client may take nothing, for as long as the stream lives.
@@ -59,6 +61,9 @@ impl Handshakes {
                 metrics
                     .connection
                     .handshake_succeeded(about, began.elapsed());
+                if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) {
+                    metrics.connection.session_resumed();
+                }
                 return Some(stream);
             }
             Ok(Err(failure)) => failure,
@@ -90,11 +95,14 @@ impl Handshakes {
             }
             Err(error) => return Err(Failure::of_io(&error)),
         };
-        let sni = accepted.client_hello().server_name().map(str::to_owned);
+        let hello = accepted.client_hello();
+        let sni = hello.server_name().map(str::to_owned);
+        let acme = self.acme.as_ref().filter(|_| acme::is_spoken(&hello));
+        let config = Arc::clone(acme.unwrap_or(&self.config));
         let about = self.about(sni.as_deref());
         let stream = WriteClock::new(stream, self.write_timeout);
         let start = StartHandshake::from_parts(*accepted, stream);
-        match start.into_stream(Arc::clone(&self.config)).await {
+        match start.into_stream(config).await {
             Ok(stream) => Ok((stream, about)),
             Err(_) if self.tls.strict_sni && about != HandshakeLabel::Sni => {
                 Err(Failure::new(about).asking_for(sni))

@@ -8,6 +8,7 @@ use hyper::body::{Body, Incoming};
 use crate::gateway::client::Client;
 use crate::observe::labels::RefusalLabel;
 
+pub mod acme;
 pub mod admission;
 pub mod client_certificate;
 pub mod connection;
@@ -22,6 +23,7 @@ pub mod proxy_protocol;
 pub mod slots;
 pub mod sockets;
 pub mod terms;
+pub mod tickets;
 pub mod tls;
 pub mod write_clock;
 

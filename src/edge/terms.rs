@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use super::acme;
 use super::handshake::Handshakes;
 use super::http1::wire::Rules;
 use super::http2::options::Http2Options;
-use super::tls::{self, Tickets};
+use super::tickets::Tickets;
+use super::tls;
 use crate::config::{Live, Networks};
+use crate::lifecycle::obtained::Answers;
 
 /// All of one configuration. A connection takes it once, at its beginning, and keeps what it took.
 #[derive(Debug)]
@@ -22,14 +25,15 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// As configured.
+    /// As configured, with answers to an ACME server that is looking for them.
     ///
     /// # Errors
     /// See [`tls::server_config`].
-    pub fn new(live: &Live, tickets: &Tickets) -> Result<Self, rustls::Error> {
+    pub fn new(live: &Live, answers: &Answers, tickets: &Tickets) -> Result<Self, rustls::Error> {
         Ok(Self {
             handshakes: Handshakes {
                 config: Arc::new(tls::server_config(&live.tls, tickets)?),
+                acme: acme::server_config(&answers.tls)?,
                 tls: Arc::new(live.tls.clone()),
                 timeout: live.timeouts.handshake,
                 write_timeout: live.timeouts.response,

@@ -7,33 +7,19 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
-    ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier,
+    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
 };
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig, SignatureScheme};
 
+use super::tickets::Tickets;
 use crate::config::{Certificate, ClientAuth, Tls, TlsVersion};
-
-/// The keys of session tickets, in memory only and changed by themselves. One for all configurations of a run: a session
-/// that began under one of them is resumed under the next.
-#[derive(Clone, Debug)]
-pub struct Tickets(Arc<dyn ProducesTickets>);
-
-impl Tickets {
-    /// New keys.
-    ///
-    /// # Errors
-    /// The system gives no random numbers.
-    pub fn new() -> Result<Self, rustls::Error> {
-        aws_lc_rs::Ticketer::new().map(Self)
-    }
-}
 
 /// Makes the configuration of the https listeners.
 ///
 /// # Errors
-/// rustls' refusal of a version or of an authority; none depends on a client.
+/// rustls' refusal of a version, an authority or a key; none depends on a client.
 pub fn server_config(tls: &Tls, tickets: &Tickets) -> Result<ServerConfig, rustls::Error> {
     let versions: &[_] = match tls.min_version {
         TlsVersion::Tls12 => &[&TLS12, &TLS13],
@@ -50,7 +36,7 @@ pub fn server_config(tls: &Tls, tickets: &Tickets) -> Result<ServerConfig, rustl
         .map(|name| name.as_bytes().to_vec())
         .into();
     if tls.client_auth == ClientAuth::Off {
-        config.ticketer = Arc::clone(&tickets.0);
+        config.ticketer = tickets.with(&tls.ticket_keys)?;
         config.send_tls13_tickets = 1;
     } else {
         // A resumed session takes its client's certificate from the ticket and verifies nothing: one that has expired,

@@ -35,6 +35,9 @@ impl Caller {
 }
 
 fn walk(peer: Address, headers: &HeaderMap, trusted: &Networks) -> Address {
+    if !trusted.contain(peer.ip) {
+        return peer;
+    }
     let entries = headers.get_all(X_FORWARDED_FOR).iter().rev();
     let mut entries =
         entries.flat_map(|value: &HeaderValue| value.as_bytes().rsplit(|byte| *byte == b','));

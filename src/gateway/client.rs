@@ -14,6 +14,8 @@ use crate::observe::labels::ListenerLabel;
 pub struct Client {
     /// Address and port: the socket's, or what a load balancer said by the PROXY protocol.
     pub address: SocketAddr,
+    /// The address alone as the upstream is told of it, without an IPv6 envelope around an IPv4 address.
+    pub ip: HeaderValue,
     /// Where it came in.
     pub listener: ListenerLabel,
     /// Version of TLS, such as `TLSv1_3`; none on the http listener.
@@ -40,8 +42,11 @@ impl Client {
     /// A connection of which nothing more is known yet.
     #[must_use]
     pub fn new(address: SocketAddr, listener: ListenerLabel) -> Self {
+        let ip = address.ip().to_canonical().to_string();
         Self {
             address,
+            // Digits, letters, dots and colons always fit.
+            ip: HeaderValue::from_str(&ip).unwrap_or(HeaderValue::from_static("unknown")),
             listener,
             tls: None,
             certificate: None,

@@ -1,5 +1,7 @@
 //! The request that goes to the upstream, made of the one that came in.
 
+use std::net::IpAddr;
+
 use http::header::TRANSFER_ENCODING;
 use http::request::Parts;
 use http::{HeaderValue, Request, Uri, Version};
@@ -36,6 +38,15 @@ fn proof(certificate: &ClientCertificate) -> Proof<'_> {
     }
 }
 
+fn caller(forwarding: &Forwarding<'_>, client: IpAddr) -> HeaderValue {
+    let caller = forwarding.caller.address.ip;
+    let own = &forwarding.client.ip;
+    if caller == client {
+        return own.clone();
+    }
+    HeaderValue::from_str(&caller.to_string()).unwrap_or_else(|_| own.clone())
+}
+
 /// The same method, path, query, fields and body, over HTTP/1.1.
 #[must_use]
 pub fn upstream_request(
@@ -51,8 +62,8 @@ pub fn upstream_request(
     let address = forwarding.client.address.ip().to_canonical();
     let upload = body.upload();
     let origin = Origin {
-        client: address,
-        caller: forwarding.caller.address.ip,
+        client: &forwarding.client.ip,
+        caller: caller(forwarding, address),
         certificate: forwarding.client.certificate.as_deref().map(proof),
         is_trusted: forwarding.live.trusted_proxies.contain(address),
         scheme: forwarding.client.scheme(),

@@ -114,11 +114,20 @@ fn answer<R: Fn() -> bool>(admin: &Admin<R>, request: &Request<Incoming>) -> Res
     }
     match request.uri().path() {
         "/livez" => text(StatusCode::OK, "ok\n"),
-        "/readyz" if (admin.is_ready)() => text(StatusCode::OK, "ok\n"),
+        "/readyz" if (admin.is_ready)() => text(StatusCode::OK, ready(admin)),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         "/metrics" => metrics(admin),
         "/" => text(StatusCode::OK, "wxgate: /metrics /livez /readyz\n"),
         _ => text(StatusCode::NOT_FOUND, "not found\n"),
+    }
+}
+
+/// Without its certificate it is ready all the same: nobody else answers the ACME server's challenge.
+fn ready<R>(admin: &Admin<R>) -> &'static str {
+    if admin.observer.metrics.acme.has_placeholder() {
+        "ok, but with a placeholder: ACME has not obtained a certificate yet\n"
+    } else {
+        "ok\n"
     }
 }
 

@@ -10,6 +10,9 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+/// What a line begins with that says why there was no start; priorities as in sd-daemon(3).
+pub const ERROR: &str = "<3>";
+
 /// True if `stream` is the one that systemd connected with the journal, and was not redirected since.
 #[must_use]
 pub fn reads(stream: impl AsFd) -> bool {

@@ -366,3 +366,13 @@ label! {
         RestartNeeded = "restart_needed",
     }
 }
+
+label! {
+    /// How an attempt to obtain a certificate ended.
+    AcmeLabel {
+        /// There is a new one.
+        Success = "success",
+        /// There is none; the old one stays.
+        Failure = "failure",
+    }
+}

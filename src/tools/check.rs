@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::config::{Certificate, Endpoint, Settings};
+use crate::config::{Acme, Certificate, Endpoint, Settings};
 use crate::wechat::Scheme;
 
 const DAY: i64 = 24 * 60 * 60;
@@ -28,6 +28,9 @@ pub fn report(settings: &Settings) -> String {
     );
     for certificate in &settings.live.tls.certificates {
         line(&mut text, format_args!("{}", certificate_line(certificate)));
+    }
+    if let Some(acme) = &settings.boot.acme {
+        line(&mut text, format_args!("{}", acme_line(acme)));
     }
     for endpoint in &settings.live.endpoints {
         line(&mut text, format_args!("{}", endpoint_line(endpoint)));
@@ -55,6 +58,16 @@ fn certificate_line(certificate: &Certificate) -> String {
         text.push_str("; WARNING: no intermediate certificate in the file (证书链不完整), some clients will refuse it");
     }
     text
+}
+
+fn acme_line(acme: &Acme) -> String {
+    format!(
+        "acme: {}; {} at {}; storage {}",
+        acme.hosts.join(", "),
+        acme.challenge.name(),
+        acme.directory,
+        acme.storage.display()
+    )
 }
 
 fn endpoint_line(endpoint: &Endpoint) -> String {

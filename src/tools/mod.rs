@@ -3,4 +3,5 @@
 pub mod check;
 pub mod demo;
 pub mod demo_backend;
+pub mod drain;
 pub mod healthcheck;

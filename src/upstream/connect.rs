@@ -1,6 +1,7 @@
 //! A new connection to the upstream: by TCP or by a unix socket, over TLS where the URL says so.
 
 use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use super::files::{File, Files};
 use super::multiplexed::{self, Multiplexed};
 use super::queue::Queue;
 use super::request_body::RequestBody;
-use super::tls::{self, Tls};
+use super::tls::{CurrentTls, Tls};
 use crate::config::{self, Target};
 use crate::observe::exchange::Observer;
 
@@ -33,7 +34,7 @@ pub struct Connector {
     pub config: config::Upstream,
     /// Shared by all workers.
     pub files: Files,
-    tls: Option<Tls>,
+    tls: CurrentTls,
     observer: Arc<Observer>,
 }
 
@@ -48,7 +49,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// True if it has been there for so long that it should not be used again.
+    /// True if it has been there for so long, or since before such a reload, that it should not be used again.
     #[must_use]
     pub fn has_lived(&self) -> bool {
         self.life.is_over()
@@ -59,6 +60,7 @@ impl Connection {
 #[derive(Debug)]
 pub struct Life {
     ends: Instant,
+    made_with: MadeWith,
     observer: Arc<Observer>,
     /// Held for its drop alone.
     _file: File,
@@ -66,13 +68,14 @@ pub struct Life {
 
 impl Life {
     /// Up to a tenth shorter than `upstream.max_lifetime`: connections that were made together do not all end together.
-    fn begin(longest: Duration, observer: &Arc<Observer>, file: File) -> Self {
+    fn begin(longest: Duration, made_with: MadeWith, observer: &Arc<Observer>, file: File) -> Self {
         // The standard library's own source of chance.
         let chance = RandomState::new().hash_one(()) % 1000;
         let shorter = longest / 10_000 * u32::try_from(chance).unwrap_or_default();
         observer.metrics.upstream.opened();
         Self {
             ends: Instant::now() + (longest - shorter),
+            made_with,
             observer: Arc::clone(observer),
             _file: file,
         }
@@ -81,7 +84,20 @@ impl Life {
     /// True if it should not be used again.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        Instant::now() >= self.ends
+        Instant::now() >= self.ends || !self.made_with.is_current()
+    }
+}
+
+/// The TLS that a connection began with, beside the place of that of new ones.
+#[derive(Debug)]
+struct MadeWith {
+    tls: Option<Arc<Tls>>,
+    current: CurrentTls,
+}
+
+impl MadeWith {
+    fn is_current(&self) -> bool {
+        self.current.is(self.tls.as_ref())
     }
 }
 
@@ -104,22 +120,19 @@ impl Drop for EndOnDrop {
 
 impl Connector {
     /// Connects to nothing yet.
-    ///
-    /// # Errors
-    /// Those of [`Tls::new`].
+    #[must_use]
     pub fn new(
         config: config::Upstream,
+        tls: CurrentTls,
         files: Files,
         observer: Arc<Observer>,
-    ) -> Result<Self, tls::Error> {
-        let tls = config.tls.as_ref();
-        let tls = tls.map(|tls| Tls::new(tls, config.protocol)).transpose()?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             config,
             files,
             tls,
             observer,
-        })
+        }
     }
 
     /// Connects within `upstream.connect_timeout`, which covers the name's resolution and TLS too.
@@ -128,25 +141,25 @@ impl Connector {
     /// Those of [`ForwardError`] that come before a request is sent.
     pub async fn http1(&self) -> Result<Connection, ForwardError> {
         let file = self.files.take(self.config.queue_timeout).await?;
+        let tls = self.tls.load();
         let (sender, task) = self
-            .in_time(async {
-                match (&self.config.target, &self.tls) {
+            .in_time(Box::pin(async {
+                match (&self.config.target, &tls) {
                     (Target::Unix(path), _) => start(unix(path).await?).await,
                     (Target::Tcp { host, port }, None) => {
                         start(address::connect(host, *port).await?).await
                     }
                     (Target::Tcp { host, port }, Some(tls)) => {
                         let tcp = address::connect(host, *port).await?;
-                        // Boxed, so that what a handshake needs is given back when it is over.
-                        start(Box::pin(tls.handshake(tcp)).await?).await
+                        start(tls.handshake(tcp).await?).await
                     }
                 }
-            })
+            }))
             .await?;
         Ok(Connection {
             sender,
             _task: task,
-            life: self.life(file),
+            life: self.life(file, tls),
         })
     }
 
@@ -157,8 +170,9 @@ impl Connector {
     pub async fn http2(&self, queue: &Rc<Queue>) -> Result<Multiplexed, ForwardError> {
         let ping = self.config.ping_interval;
         let file = self.files.take(self.config.queue_timeout).await?;
-        self.in_time(async {
-            match (&self.config.target, &self.tls) {
+        let tls = self.tls.load();
+        self.in_time(Box::pin(async {
+            match (&self.config.target, &tls) {
                 (Target::Unix(path), _) => multiplexed::start(unix(path).await?, ping).await,
                 (Target::Tcp { host, port }, None) => {
                     multiplexed::start(address::connect(host, *port).await?, ping).await
@@ -168,18 +182,21 @@ impl Connector {
                     multiplexed::start(tls.handshake(tcp).await?, ping).await
                 }
             }
-        })
+        }))
         .await
-        .map(|start| start.multiplexed(self.life(file), queue))
+        .map(|start| start.multiplexed(self.life(file, tls), queue))
     }
 
-    fn life(&self, file: File) -> Life {
-        Life::begin(self.config.max_lifetime, &self.observer, file)
+    fn life(&self, file: File, tls: Option<Arc<Tls>>) -> Life {
+        let current = self.tls.clone();
+        let made_with = MadeWith { tls, current };
+        Life::begin(self.config.max_lifetime, made_with, &self.observer, file)
     }
 
+    /// Boxed: connecting needs much, is rare, and would else be room that every request carries about.
     async fn in_time<T>(
         &self,
-        connecting: impl Future<Output = Result<T, ForwardError>>,
+        connecting: Pin<Box<impl Future<Output = Result<T, ForwardError>>>>,
     ) -> Result<T, ForwardError> {
         let limit = self.config.connect_timeout;
         let began = Instant::now();

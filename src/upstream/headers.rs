@@ -1,7 +1,5 @@
 //! What changes in a head on its way through: everything else goes on byte for byte.
 
-use std::net::IpAddr;
-
 use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, TE, TRAILER,
@@ -64,10 +62,10 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What the head of a request is edited by.
 #[derive(Debug)]
 pub struct Origin<'a> {
-    /// The other end of the connection.
-    pub client: IpAddr,
-    /// Whom the request is from: the client, or whom it names if it is trusted.
-    pub caller: IpAddr,
+    /// Address of the other end of the connection.
+    pub client: &'a HeaderValue,
+    /// Address of whom the request is from: the client, or whom it names if it is trusted.
+    pub caller: HeaderValue,
     /// What the client proved to be.
     pub certificate: Option<Proof<'a>>,
     /// True if the client is one of `trusted_proxies`, whose forwarding fields are believed.
@@ -101,7 +99,10 @@ pub struct Proof<'a> {
 pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
     let headers = &mut parts.headers;
     let wants_trailers = te_names_trailers(headers);
-    strip_hop_by_hop(headers);
+    drop_nominated(headers);
+    drop_fields(headers, |name| {
+        is_hop_by_hop(name) || is_proof(name) || is_unwanted(name, origin)
+    });
     if wants_trailers && !origin.is_upgrade {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
@@ -110,23 +111,23 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
         headers.insert(UPGRADE, WEBSOCKET);
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    if !origin.is_expecting {
-        headers.remove(EXPECT);
-    }
-    drop_proofs(headers);
     if let Some(proof) = origin.certificate {
         headers.insert(X_CLIENT_CERT_SHA256, proof.sha256.clone());
         if let Some(subject) = proof.subject {
             headers.insert(X_CLIENT_CERT_SUBJECT, subject.clone());
         }
     }
-    if origin.underscores == Underscores::Drop {
-        drop_underscores(headers);
-    }
     join_cookies(headers);
     headers.insert(HOST, origin.host.unwrap_or(origin.authority).clone());
     headers.insert(X_REQUEST_ID, origin.request_id.clone());
     set_forwarded(headers, origin);
+}
+
+/// What goes from a request for what is known of its origin.
+fn is_unwanted(name: &HeaderName, origin: &Origin<'_>) -> bool {
+    (!origin.is_expecting && *name == EXPECT)
+        || (!origin.is_trusted && FORWARDING.contains(name))
+        || (origin.underscores == Underscores::Drop && has_underscore(name))
 }
 
 /// Makes a response head fit for the client. With `is_upgrade` it is a 101 to a request for a WebSocket, which has no
@@ -143,7 +144,8 @@ pub fn edit_response<B>(response: &mut Response<B>, is_upgrade: bool) {
     if headers.contains_key(TRANSFER_ENCODING) || !is_plain || is_without {
         headers.remove(CONTENT_LENGTH);
     }
-    strip_hop_by_hop(headers);
+    drop_nominated(headers);
+    drop_fields(headers, is_hop_by_hop);
     if is_upgrade {
         headers.remove(CONTENT_LENGTH);
         headers.insert(UPGRADE, WEBSOCKET);
@@ -204,14 +206,29 @@ fn nominated(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
         .map(<[u8]>::trim_ascii)
 }
 
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
+/// What `Connection` names belongs to the connection too.
+fn drop_nominated(headers: &mut HeaderMap) {
     let nominated: Vec<HeaderName> = nominated(headers)
+        // By far the most frequent one, and hop-by-hop without being named.
+        .filter(|name| !name.eq_ignore_ascii_case(b"keep-alive"))
         .filter_map(|name| HeaderName::from_bytes(name).ok())
         .filter(|name| !ESSENTIAL.contains(name) && *name != TRAILER)
         .collect();
-    for name in nominated.iter().chain(&HOP_BY_HOP) {
+    for name in nominated {
         headers.remove(name);
     }
+}
+
+/// One look at the names that are there: most heads have nothing of what goes, and each look-up of a name costs more.
+fn drop_fields(headers: &mut HeaderMap, goes: impl Fn(&HeaderName) -> bool) {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| goes(name)).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(name)
 }
 
 /// Makes a request's trailers fit to pass: what a head may not have, a trailer may not bring in after it.
@@ -219,7 +236,7 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
 pub fn edit_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
-            drop_underscores(&mut trailers);
+            drop_fields(&mut trailers, has_underscore);
             edit_response_trailers(Frame::trailers(trailers))
         }
         Err(frame) => frame,
@@ -231,11 +248,13 @@ pub fn edit_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
 pub fn edit_response_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
-            strip_hop_by_hop(&mut trailers);
-            drop_proofs(&mut trailers);
-            for name in ESSENTIAL.iter().chain(&FORWARDING) {
-                trailers.remove(name);
-            }
+            drop_nominated(&mut trailers);
+            drop_fields(&mut trailers, |name| {
+                is_hop_by_hop(name)
+                    || is_proof(name)
+                    || ESSENTIAL.contains(name)
+                    || FORWARDING.contains(name)
+            });
             Frame::trailers(trailers)
         }
         Err(frame) => frame,
@@ -252,15 +271,8 @@ fn te_names_trailers(headers: &HeaderMap) -> bool {
 }
 
 /// Backends read a name with their own alphabet: whatever `-` may be taken for is no way around.
-fn drop_proofs(headers: &mut HeaderMap) {
-    let names: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| PROOFS.iter().any(|proof| reads_as(name, proof)))
-        .cloned()
-        .collect();
-    for name in names {
-        headers.remove(name);
-    }
+fn is_proof(name: &HeaderName) -> bool {
+    PROOFS.iter().any(|proof| reads_as(name, proof))
 }
 
 /// CGI knows `_` alone, and PHP makes one of `.` too; names are in lower case here.
@@ -272,16 +284,9 @@ fn reads_as(name: &HeaderName, proof: &HeaderName) -> bool {
     name.len() == proof.len() && name.bytes().zip(proof.bytes()).all(reads)
 }
 
-/// PHP and other CGI heirs read `X_Foo` as `X-Foo`: such a name could stand in for a field that was removed here.
-fn drop_underscores(headers: &mut HeaderMap) {
-    let names: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().contains('_'))
-        .cloned()
-        .collect();
-    for name in names {
-        headers.remove(name);
-    }
+/// PHP and other CGI heirs read `X_Foo` as `X-Foo`: such a name could stand in for a field that was removed.
+fn has_underscore(name: &HeaderName) -> bool {
+    name.as_str().bytes().any(|byte| byte == b'_')
 }
 
 /// HTTP/2 clients may send cookies one by one (RFC 9113 section 8.2.3); HTTP/1.1 backends read one field.
@@ -300,22 +305,9 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
+/// Of a client that is not trusted none of these fields is left.
 fn set_forwarded(headers: &mut HeaderMap, origin: &Origin<'_>) {
-    let client = origin.client.to_canonical().to_string();
-    if origin.is_trusted {
-        let before = all_values(headers, &X_FORWARDED_FOR);
-        set(
-            headers,
-            X_FORWARDED_FOR,
-            &before.map_or(client.clone(), |before| format!("{before}, {client}")),
-        );
-    } else {
-        headers.remove(FORWARDED);
-        for name in [X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT] {
-            headers.remove(name);
-        }
-        set(headers, X_FORWARDED_FOR, &client);
-    }
+    headers.insert(X_FORWARDED_FOR, way(headers, origin.client));
     if !headers.contains_key(X_FORWARDED_PROTO) {
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme));
     }
@@ -324,39 +316,38 @@ fn set_forwarded(headers: &mut HeaderMap, origin: &Origin<'_>) {
     {
         headers.insert(X_FORWARDED_HOST, host.clone());
     }
-    if !origin.is_trusted || !headers.contains_key(X_REAL_IP) {
-        set(headers, X_REAL_IP, &origin.caller.to_string());
+    if !headers.contains_key(X_REAL_IP) {
+        headers.insert(X_REAL_IP, origin.caller.clone());
     }
     if !headers.contains_key(X_FORWARDED_PORT) {
-        set(headers, X_FORWARDED_PORT, port_of(origin));
+        headers.insert(X_FORWARDED_PORT, port_of(origin));
     }
 }
 
 /// The port that the client used, which behind a published container port is not the one that is bound here.
-fn port_of<'a>(origin: &'a Origin<'_>) -> &'a str {
-    let host = origin
-        .host
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    match host.rsplit_once(':') {
-        Some((_, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => port,
-        _ if origin.scheme == "https" => "443",
-        _ => "80",
-    }
+fn port_of(origin: &Origin<'_>) -> HeaderValue {
+    let host = origin.host.map(HeaderValue::as_bytes).unwrap_or_default();
+    let colon = host.iter().rposition(|byte| *byte == b':');
+    let port = colon.and_then(|colon| host.get(colon + 1..));
+    port.filter(|port| !port.is_empty() && port.iter().all(u8::is_ascii_digit))
+        .and_then(|port| HeaderValue::from_bytes(port).ok())
+        .unwrap_or(HeaderValue::from_static(match origin.scheme {
+            "https" => "443",
+            _ => "80",
+        }))
 }
 
-fn all_values(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let values: Vec<&str> = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
-    (!values.is_empty()).then(|| values.join(", "))
-}
-
-/// `value` is an address, a port or a list of values that were header values before: it always fits.
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
+/// The addresses that the client names, and its own.
+fn way(headers: &HeaderMap, client: &HeaderValue) -> HeaderValue {
+    let mut way = Vec::new();
+    for value in headers.get_all(X_FORWARDED_FOR) {
+        way.extend_from_slice(value.as_bytes());
+        way.extend_from_slice(b", ");
     }
+    if way.is_empty() {
+        return client.clone();
+    }
+    way.extend_from_slice(client.as_bytes());
+    // What was header values before is one again.
+    HeaderValue::from_bytes(&way).unwrap_or_else(|_| client.clone())
 }

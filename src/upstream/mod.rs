@@ -74,8 +74,11 @@ impl Upstream {
             }
             Protocol::Http2 => {
                 let streams = Streams::new(connector.clone(), Arc::clone(&observer));
-                let is_tls = config.tls.is_some();
-                let scheme = if is_tls { Scheme::HTTPS } else { Scheme::HTTP };
+                let scheme = if config.is_tls {
+                    Scheme::HTTPS
+                } else {
+                    Scheme::HTTP
+                };
                 Connections::Http2(streams, scheme)
             }
         };

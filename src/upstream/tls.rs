@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
@@ -21,12 +22,46 @@ pub use rustls::Error;
 /// An encrypted connection.
 pub type Stream = TlsStream<TcpStream>;
 
-/// What every handshake with the upstream begins with.
+/// What handshakes with the upstream begin with.
 #[derive(Clone)]
 pub struct Tls {
     connector: TlsConnector,
     server_name: ServerName<'static>,
     protocol: Protocol,
+}
+
+/// What the next handshake begins with: a reload may put something else in its place. Clones are the same place.
+#[derive(Clone, Debug)]
+pub struct CurrentTls(Arc<ArcSwapOption<Tls>>);
+
+impl CurrentTls {
+    /// `None`: in clear.
+    ///
+    /// # Errors
+    /// Those of [`Tls::new`].
+    pub fn new(config: Option<&UpstreamTls>, protocol: Protocol) -> Result<Self, Error> {
+        let tls = config
+            .map(|config| Tls::new(config, protocol))
+            .transpose()?;
+        Ok(Self(Arc::new(ArcSwapOption::from_pointee(tls))))
+    }
+
+    /// Connections are made with `other`'s from now on; those that were made before are not used again.
+    pub fn replace_by(&self, other: &Self) {
+        self.0.store(other.0.load_full());
+    }
+
+    /// For one connection.
+    #[must_use]
+    pub fn load(&self) -> Option<Arc<Tls>> {
+        self.0.load_full()
+    }
+
+    /// True if a connection made with `tls` is as good as a new one.
+    #[must_use]
+    pub fn is(&self, tls: Option<&Arc<Tls>>) -> bool {
+        self.0.load().as_ref().map(Arc::as_ptr) == tls.map(Arc::as_ptr)
+    }
 }
 
 impl std::fmt::Debug for Tls {

@@ -37,6 +37,15 @@ fn all(kind: &str) -> Vec<Value> {
         .collect()
 }
 
+/// The names of all alerts.
+pub fn alerts() -> Vec<String> {
+    let alerts = all("alert");
+    alerts
+        .iter()
+        .map(|alert| text(alert, "alert").to_owned())
+        .collect()
+}
+
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key]
         .as_str()
@@ -246,4 +255,29 @@ fn every_rule_reads_series_and_labels_that_exist() {
         let missing = scrape.missing(expression, &labels, &recorded);
         assert!(missing.is_empty(), "{expression}: {missing:?}");
     }
+}
+
+/// Between two edges a quantile is a guess: the middle of 2.5 s and 5 s may be either side of 4 s.
+#[test]
+fn what_a_quantile_is_compared_with_is_an_edge_of_its_histogram() {
+    let (scrape, recorded) = (scrape(), recorded());
+    let mut found = 0;
+    for alert in all("alert") {
+        let Some((record, number)) = text(&alert, "expr").split_once(" > ") else {
+            continue;
+        };
+        let Some(behind) = recorded.get(record) else {
+            continue;
+        };
+        if let Some((_, rest)) = behind.split_once("rate(")
+            && behind.starts_with("histogram_quantile(")
+        {
+            let bucket = rest.split('[').next().unwrap();
+            let edge = format!("{bucket}{{le=\"{}\"}}", number.trim());
+            let missing = scrape.missing(&edge, &[], &recorded);
+            assert_eq!(missing, Vec::<String>::new());
+            found += 1;
+        }
+    }
+    assert!(found > 0);
 }

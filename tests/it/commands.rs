@@ -233,7 +233,7 @@ fn healthcheck_tells_ready_from_draining_from_down() {
 fn help_and_version_are_shown_and_wrong_arguments_exit_with_2() {
     let help = run(&["--help"]);
     assert_eq!(help.code, Some(0));
-    for word in ["serve", "demo", "check", "healthcheck", "78"] {
+    for word in ["serve", "demo", "check", "healthcheck", "drain", "78"] {
         assert!(help.output.contains(word), "{word} in {}", help.output);
     }
     let version = run(&["--version"]);
@@ -248,6 +248,9 @@ fn help_and_version_are_shown_and_wrong_arguments_exit_with_2() {
         &["serve", "--set", "novalue"],
         &["demo", "--https", "8443"],
         &["healthcheck", "--address", "localhost"],
+        &["drain", "--pid", "0"],
+        &["drain", "--timeout", "5"],
+        &["drain", "--timeout", "5s", "--no-wait"],
     ] {
         let ended = run(wrong);
         assert_eq!(ended.code, Some(2), "{wrong:?}: {}", ended.output);

@@ -35,6 +35,11 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
         .unwrap_or_else(|| panic!("no {key} in {value}"))
 }
 
+/// The title, expression and legend of every query.
+pub fn every_query() -> Vec<(String, String, String)> {
+    queries(&dashboard())
+}
+
 /// Each query: the panel's title, the expression with all variables put in, and its legend.
 fn queries(dashboard: &Value) -> Vec<(String, String, String)> {
     let mut queries = Vec::new();

@@ -20,7 +20,7 @@ const CLOSING: &[&str] = &["draining: listeners closed"];
 const DRAINING: &[&str] = &["draining: no longer ready"];
 
 /// An upstream that sends the first half of a body of ten bytes, and the other when it is told to.
-fn slow_upstream() -> (Recorder, Sender<()>) {
+pub fn slow_upstream() -> (Recorder, Sender<()>) {
     let (go_on, wait): (_, Receiver<()>) = channel();
     let wait = Arc::new(Mutex::new(wait));
     let upstream = Recorder::start(move |mut connection| {
@@ -35,7 +35,7 @@ fn slow_upstream() -> (Recorder, Sender<()>) {
     (upstream, go_on)
 }
 
-fn read_until(stream: &mut dyn Read, end: &str) -> String {
+pub fn read_until(stream: &mut dyn Read, end: &str) -> String {
     let mut bytes = Vec::new();
     while !bytes.ends_with(end.as_bytes()) {
         let mut byte = [0];

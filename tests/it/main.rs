@@ -14,7 +14,16 @@
     reason = "a failed expectation is how a test fails, a table may be long, and what chance chose is shown"
 )]
 
+#[cfg(feature = "acme")]
+mod acme;
+#[cfg(feature = "acme")]
+mod acme_failures;
+#[cfg(feature = "acme")]
+mod acme_renewals;
+#[cfg(feature = "acme")]
+mod acme_site;
 mod addresses;
+mod alert_faults;
 mod alert_rules;
 mod alerts;
 mod allow;
@@ -35,6 +44,7 @@ mod consoles;
 mod dashboard;
 mod deploy;
 mod drain;
+mod drain_command;
 mod early_answer;
 mod exhaustion;
 mod expect;
@@ -43,6 +53,7 @@ mod frames;
 mod fuzz_corpus;
 mod gate;
 mod grpc;
+mod haproxy;
 mod http10;
 mod http1_edges;
 mod http1_limits;
@@ -53,7 +64,10 @@ mod http_listener;
 mod inherited_sockets;
 mod negatives;
 mod observability;
+mod packages;
 mod partners;
+#[cfg(feature = "acme")]
+mod pebble;
 mod pool;
 mod prometheus;
 mod prometheus_server;
@@ -63,6 +77,7 @@ mod recorder;
 mod reload;
 mod reload_certificates;
 mod reload_under_load;
+mod replicas;
 mod resilience;
 mod response_cuts;
 mod responses;
@@ -77,6 +92,7 @@ mod stalls;
 mod startup;
 mod streaming;
 mod systemd;
+mod ticket_keys;
 mod tls;
 mod trailers;
 mod trusted_proxies;

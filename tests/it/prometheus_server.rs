@@ -1,14 +1,15 @@
-//! A real Prometheus with a folder of its own, which scrapes and evaluates every second.
+//! A real Prometheus with a folder of its own, which scrapes and evaluates twice a second.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::client::get;
+use crate::client::{Answer, exchange, get, tcp};
 use crate::console::encode;
 use crate::gate::SOON;
 
@@ -17,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Its job is `wxgate`, whose targets it reads from a file.
 const CONFIG: &str =
-    "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
+    "global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}
 rule_files: [rules.yaml]
 scrape_configs: [{job_name: wxgate, file_sd_configs: [{files: [targets.json], refresh_interval: 1s}]}]
 ";
@@ -27,6 +28,7 @@ pub struct Prometheus {
     child: Child,
     address: SocketAddr,
     dir: TempDir,
+    targets: Mutex<Vec<String>>,
 }
 
 impl Drop for Prometheus {
@@ -76,6 +78,7 @@ impl Prometheus {
             child,
             address,
             dir,
+            targets: Mutex::default(),
         };
         let deadline = Instant::now() + SOON;
         while Instant::now() < deadline {
@@ -90,9 +93,11 @@ impl Prometheus {
         panic!("Prometheus is not ready");
     }
 
-    /// Scrapes `target` from now on.
+    /// Scrapes `target` too from now on.
     pub fn watch(&self, target: SocketAddr) {
-        let targets = serde_json::json!([{"targets": [target.to_string()]}]);
+        let mut all = self.targets.lock().unwrap();
+        all.push(target.to_string());
+        let targets = serde_json::json!([{"targets": *all}]);
         let (new, read) = (
             self.dir.path().join("new"),
             self.dir.path().join("targets.json"),
@@ -105,7 +110,9 @@ impl Prometheus {
     /// What an expression gives, each series with its labels and value; or what is wrong with it.
     pub fn evaluate(&self, expression: &str) -> Result<Vec<Value>, String> {
         let target = format!("/api/v1/query?query={}", encode(expression));
-        let answer = get(self.address, &target);
+        // Over HTTP/1.0, where a long answer does not come in chunks.
+        let request = format!("GET {target} HTTP/1.0\r\n\r\n");
+        let answer = Answer::parse(&exchange(&mut tcp(self.address), request.as_bytes()));
         let mut body: Value = serde_json::from_slice(&answer.body).unwrap();
         if body["status"] != "success" {
             return Err(body["error"].to_string());

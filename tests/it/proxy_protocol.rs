@@ -1,8 +1,7 @@
 //! The PROXY protocol: who may name its client, and that nothing of what follows is lost or taken for it.
 
 use std::io::Write;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use proxy_header::{ProxiedAddress, ProxyHeader, Tlv};
@@ -12,6 +11,7 @@ use crate::client::{
     self, Answer, curl, curl_url, exchange, is_closed, read_answer, tcp, tcp_from,
 };
 use crate::gate::{Gate, SOON};
+use crate::haproxy::Haproxy;
 use crate::recorder::Recorder;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -301,56 +301,12 @@ fn curl_sends_its_own_header() {
     assert_eq!(upstream.requests().len(), 3);
 }
 
-/// HAProxy in front of a gate, passing TCP through. It listens on a socket that it was given as its standard input.
-struct Haproxy {
-    child: Child,
-    address: SocketAddr,
-    _dir: tempfile::TempDir,
-}
-
-impl Haproxy {
-    fn start(gate: SocketAddr, send: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let dir = tempfile::TempDir::new().unwrap();
-        let config = dir.path().join("haproxy.cfg");
-        let text = format!(
-            "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 20s\n  timeout server 20s\n\
-             frontend f\n  bind fd@0\n  default_backend b\nbackend b\n  server s {gate} {send}\n"
-        );
-        std::fs::write(&config, text).unwrap();
-        let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
-        let child = Command::new("haproxy")
-            // Not quiet: it would close its standard input.
-            .args(["-db", "-f"])
-            .arg(&config)
-            .env("PATH", path)
-            .stdin(Stdio::from(std::os::fd::OwnedFd::from(listener)))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("haproxy is installed: tests/partners/install");
-        Self {
-            child,
-            address,
-            _dir: dir,
-        }
-    }
-}
-
-impl Drop for Haproxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 fn haproxy_names_its_clients_in_both_versions() {
     let upstream = Recorder::answering(OK);
     let gate = behind_balancer(&upstream, "");
     for send in ["send-proxy", "send-proxy-v2", "send-proxy-v2-ssl-cn"] {
-        let haproxy = Haproxy::start(gate.https, send);
+        let haproxy = Haproxy::start(&format!("  server s {} {send}", gate.https));
         let stream = tcp_from("127.0.0.3", haproxy.address);
         let address = stream.local_addr().unwrap();
         let mut stream = tls_after(&gate, stream, b"");
@@ -362,7 +318,7 @@ fn haproxy_names_its_clients_in_both_versions() {
             &format!("\"target\":\"/{send}\""),
             &format!("\"client\":\"{address}\""),
         ]);
-        let haproxy = Haproxy::start(gate.http, send);
+        let haproxy = Haproxy::start(&format!("  server s {} {send}", gate.http));
         let mut stream = tcp_from("127.0.0.4", haproxy.address);
         stream.write_all(get("/clear").as_bytes()).unwrap();
         assert_eq!(read_answer(&mut stream).status(), 200);

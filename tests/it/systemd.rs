@@ -217,22 +217,7 @@ fn a_watchdog_of_another_process_is_none_of_ours() {
     assert_eq!(gate.wait().code, Some(0));
 }
 
-/// Stops one thread of a process by ptrace(2) until its standard input closes.
-const TRACER: &str = r"
-import ctypes, os, sys
-SEIZE, INTERRUPT = 0x4206, 0x4207
-libc = ctypes.CDLL(None, use_errno=True)
-libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-task = '/proc/%s/task' % sys.argv[1]
-name = lambda thread: open('%s/%s/comm' % (task, thread)).read().strip()
-thread = next(thread for thread in os.listdir(task) if name(thread) == sys.argv[2])
-for request in SEIZE, INTERRUPT:
-    if libc.ptrace(request, int(thread), None, None) != 0:
-        sys.exit('ptrace: ' + os.strerror(ctypes.get_errno()))
-os.waitpid(int(thread), 0x40000000)  # __WALL
-print('stopped', flush=True)
-sys.stdin.read()
-";
+const TRACER: &str = include_str!("../systemd/hang.py");
 
 /// A thread that hangs, until this is dropped.
 struct Hang(Child);
@@ -314,5 +299,25 @@ fn lines_for_the_journal_have_a_priority_and_no_time() {
         );
         let ended = gate.stop();
         assert!(!ended.output.contains("<6><6>"), "{}", ended.output);
+    }
+}
+
+#[test]
+fn why_there_is_no_start_is_an_error_in_the_journal() {
+    let journal = "JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2)";
+    for (setting, is_journal) in [(journal, true), ("JOURNAL_STREAM=1:2", false)] {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &format!("{setting} exec \"$0\" \"$@\"")])
+            .args([env!("CARGO_BIN_EXE_wxgate"), "serve"])
+            .args(["--set", "nonsense=1", "--set", "workers=none"]);
+        let ended = crate::gate::finish(shell);
+        assert_eq!(ended.code, Some(78), "{}", ended.output);
+        let lines: Vec<&str> = ended.output.lines().collect();
+        assert!(lines.len() > 2, "{lines:?}");
+        assert!(lines[0].contains("wxgate: invalid"), "{lines:?}");
+        for line in lines {
+            assert_eq!(line.starts_with("<3>"), is_journal, "{line}");
+        }
     }
 }

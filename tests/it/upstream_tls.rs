@@ -14,6 +14,7 @@ use crate::client::get;
 use crate::gate::{self, Gate, SOON};
 use crate::partners::Backend;
 use crate::recorder::Recorder;
+use crate::reload::reload;
 
 /// An authority of the test's own.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -278,4 +279,60 @@ fn the_handshake_is_part_of_the_time_for_a_connection() {
             1.0,
         );
     }
+}
+
+/// A file of it that changed used to ask for a restart, and nothing else was taken over until there was one.
+#[test]
+fn what_is_believed_and_shown_is_replaced_without_a_restart() {
+    let (folder, mine) = (Backend::folder(), TempDir::new().unwrap());
+    let (right, wrong) = (Authority::new(), Authority::new());
+    right.issue(folder.path(), "tls", &["localhost"], 2100);
+    let ca = right.write(folder.path()).display().to_string();
+    let server = Backend::start_in(folder, "tls", &["tcp", "--client-ca", &ca]);
+    right.write(mine.path());
+    right.issue(mine.path(), "client", &["old.test"], 2100);
+    let in_mine = |name: &str| mine.path().join(name).display().to_string();
+    let [ca, cert, key] = ["ca.crt", "client.crt", "client.key"].map(in_mine);
+    let gate = Gate::start(&format!(
+        "workers: 1
+reload: {{poll: off}}
+http: {{other: forward}}
+upstream:
+  url: https://localhost:{}
+  idle_timeout: 1h
+  tls: {{ca: '{ca}', cert: '{cert}', key: '{key}'}}
+",
+        server.port()
+    ));
+    let reused = "wxgate_upstream_connections_reused_total";
+    assert_eq!(told(&gate)["client"], json!(["client"]));
+    assert_eq!(reload(&gate), "unchanged");
+    assert_eq!(told(&gate)["client"], json!(["client"]));
+    gate.wait_for_metric(reused, 1.0);
+    // Another certificate: a kept connection with the old one is not used again.
+    right.issue(mine.path(), "renewed", &["new.test"], 2100);
+    for kind in ["crt", "key"] {
+        let from = mine.path().join(format!("renewed.{kind}"));
+        std::fs::rename(from, mine.path().join(format!("client.{kind}"))).unwrap();
+    }
+    assert_eq!(reload(&gate), "success");
+    assert_eq!(told(&gate)["client"], json!(["renewed"]));
+    gate.wait_for_metric(reused, 1.0);
+    // What changes elsewhere leaves it as it is.
+    let config = gate.dir.path().join("config.yaml");
+    let yaml = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, yaml + "\ntimeouts: {idle: 70s}\n").unwrap();
+    assert_eq!(reload(&gate), "success");
+    assert_eq!(told(&gate)["client"], json!(["renewed"]));
+    gate.wait_for_metric(reused, 2.0);
+    // A fault keeps the old; another authority does not believe the server.
+    std::fs::write(&ca, "no certificate").unwrap();
+    assert_eq!(reload(&gate), "failure");
+    assert_eq!(told(&gate)["client"], json!(["renewed"]));
+    wrong.write(mine.path());
+    assert_eq!(reload(&gate), "success");
+    refused(&gate, &["invalid peer certificate"]);
+    right.write(mine.path());
+    assert_eq!(reload(&gate), "success");
+    assert_eq!(told(&gate)["client"], json!(["renewed"]));
 }

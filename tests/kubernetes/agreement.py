@@ -1,5 +1,6 @@
 """Whether what is rendered agrees with itself: ports, files, selectors, times, and the configuration with wxgate."""
 
+import os
 import pathlib
 import re
 import subprocess
@@ -12,6 +13,7 @@ DUMMIES = {
     "wecom-token": "TOKENdummy2",
     "wecom-encoding-aes-key": "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
 }
+DRAIN = {"preStop": {"exec": {"command": ["/usr/local/bin/wxgate", "drain", "--no-wait"]}}}
 
 
 def only(documents, kind, name=None):
@@ -52,6 +54,8 @@ def accepted(documents, wxgate):
                     "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=shop.test "
                     f"-addext subjectAltName=DNS:shop.test -keyout {place.parent}/tls.key -out {place}",
                     shell=True, check=True, capture_output=True)
+            elif place.parent.name == "wxgate-tickets":
+                place.write_bytes(os.urandom(80))
             elif place.name != "tls.key":
                 place.write_text(DUMMIES[place.name])
         file = pathlib.Path(folder, "config.yaml")
@@ -101,8 +105,11 @@ def faults(documents, settings):
     sleeps = [each["lifecycle"]["preStop"] for each in pod["containers"] if "lifecycle" in each]
     sleep = max([each["sleep"]["seconds"] if "sleep" in each else int(each["exec"]["command"][1]) for each in sleeps] or [0])
     grace = pod["terminationGracePeriodSeconds"]
-    if grace <= (sleep if native else 0) + delay + timeout:
-        found.append(f"{grace}s do not hold preStop {sleep}s, delay {delay}s and timeout {timeout}s")
-    if not native and sleeps and sleep <= delay + 1:
+    if grace <= max(sleep, delay + timeout):
+        found.append(f"{grace}s do not hold preStop {sleep}s, or delay {delay}s and timeout {timeout}s")
+    if sleeps and sleep <= delay + 1:
         found.append(f"the backend leaves after {sleep}s, wxgate accepts for {delay}s")
+    # Where SIGTERM comes last, the hook has to begin the drain; where it comes at once, none may put it off.
+    if own.get("lifecycle") != (DRAIN if native else None):
+        found.append(f"wxgate's own hook is {own.get('lifecycle')}")
     return found

@@ -147,6 +147,7 @@ def check_refusals(client, helm):
         ("certificates in config", {"config": {"tls": {"certificates": []}}}, []),
         ("an endpoint without tokens", {"config": {"endpoints": [{"name": "a", "path": "/a", "platform": "wecom"}]}}, []),
         ("a native sidecar on Kubernetes 1.28", {}, ["--kube-version", "1.28.0"]),
+        ("a delay without a number", {"drain": {"delaySeconds": None}}, []),
         ("Kubernetes 1.26", {"sidecar": "classic"}, ["--kube-version", "1.26.0"]),
     ]:
         code, _, _ = template(helm, values, *arguments)
@@ -156,6 +157,7 @@ def check_refusals(client, helm):
 def check_chart():
     full = {
         "secrets": {"existingSecret": "shop-wxgate"},
+        "ticketKeys": {"existingSecret": "shop-tickets"},
         "config": {"endpoints": [
             {"name": "shop", "path": "/wechat", "platform": "official_account",
              "tokens": [{"file": "/run/secrets/wxgate/wechat-token"}]},
@@ -213,6 +215,8 @@ def check_that_checks_see():
         report(f"the rules of restricted see {what}", None if restricted.violations(pod) else "no")
     for what, pattern, instead in [
         ("another port", "containerPort: 8443", "containerPort: 8444"),
+        ("a sidecar that is not told of the end", "- drain\n", "- demo\n"),
+        ("a backend that leaves before wxgate", "seconds: 7\n", "seconds: 6\n"),
         ("a short grace period", r"terminationGracePeriodSeconds: \d+", "terminationGracePeriodSeconds: 10"),
         ("a Service that selects nothing", r"selector:\n    app.kubernetes.io/name: shop", "selector:\n    a: b"),
     ]:

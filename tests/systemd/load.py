@@ -1,7 +1,7 @@
-"""Clients whose every request is a new TLS connection: load.py PORT CA COUNT PATH TOKEN.
+"""Verifications over TLS by four clients at once: load.py PORT CA COUNT PATH TOKEN [PER_CONNECTION].
 
-Prints `half` when half of COUNT have been served, at the end how many went wrong and how long the slowest took; exits
-with 1 if one went wrong.
+Without the last argument every request has a connection of its own. Prints `half` when half of COUNT have been served, at
+the end how many went wrong and how long the slowest took; exits with 1 if one went wrong. Nothing is tried twice.
 """
 
 import collections
@@ -17,11 +17,9 @@ PATIENCE = 60
 
 port, ca, count, path, token = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5]
 context = ssl.create_default_context(cafile=ca)
+per_connection = int(sys.argv[6]) if len(sys.argv) > 6 else 1
 signature = hashlib.sha1("".join(sorted([token, "1714112445", "415670741"])).encode()).hexdigest()
-request = (
-    f"GET {path}?signature={signature}&timestamp=1714112445&nonce=415670741&echostr=5837 HTTP/1.1\r\n"
-    "Host: wx.test\r\nConnection: close\r\n\r\n"
-).encode()
+target = f"{path}?signature={signature}&timestamp=1714112445&nonce=415670741&echostr=5837"
 
 lock = threading.Lock()
 outcomes = collections.Counter()
@@ -29,28 +27,49 @@ begun = 0
 slowest = 0.0
 
 
-def ask():
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as plain:
-        with context.wrap_socket(plain, server_hostname="wx.test") as stream:
-            stream.sendall(request)
-            answer = b""
-            while part := stream.recv(65536):
-                answer += part
-    ok = answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\n5837")
-    return "ok" if ok else repr(answer[:60])
+class Connection:
+    """Made for the first request, and again when either side wanted the last one closed."""
+
+    def __init__(self):
+        self.stream, self.asked = None, 0
+
+    def ask(self):
+        if self.stream is None:
+            plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+            self.stream, self.asked = context.wrap_socket(plain, server_hostname="wx.test"), 0
+        self.asked += 1
+        last = "Connection: close\r\n" if self.asked == per_connection else ""
+        self.stream.sendall(f"GET {target} HTTP/1.1\r\nHost: wx.test\r\n{last}\r\n".encode())
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n5837"):
+            part = self.stream.recv(65536)
+            if not part:
+                self.close()
+                return f"request {self.asked} of a connection: ended after {answer[:60]!r}"
+            answer += part
+        if b"connection: close" in answer.lower():
+            self.close()
+        return "ok" if answer.startswith(b"HTTP/1.1 200 ") else repr(answer[:60])
+
+    def close(self):
+        if self.stream is not None:
+            self.stream.close()
+        self.stream = None
 
 
 def client():
     global begun, slowest
+    connection = Connection()
     while True:
         with lock:
             if begun == count:
-                return
+                return connection.close()
             begun += 1
         at = time.monotonic()
         try:
-            outcome = ask()
+            outcome = connection.ask()
         except OSError as error:
+            connection.close()
             outcome = repr(error)
         with lock:
             slowest = max(slowest, time.monotonic() - at)

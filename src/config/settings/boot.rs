@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::{Drain, Listen, Log, Reload, Upstream};
+use super::{Acme, Drain, Listen, Log, Reload, Upstream};
 
 /// What only a restart can change: sockets, threads, their connections, the log.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Boot {
     pub upstream: Upstream,
     /// What is logged, and how.
     pub log: Log,
+    /// Certificates obtained by itself; `None`: none. Here because its thread belongs to one storage and one account.
+    pub acme: Option<Acme>,
 }
 
 /// The keys of those fields of `$type` that differ. Every field has to be named, or this does not compile.
@@ -40,6 +42,7 @@ impl Boot {
             reload,
             upstream,
             log,
+            acme,
         } = self;
         let mut keys: Vec<&'static str> = Vec::new();
         keys.extend(listen_keys(listen, &other.listen));
@@ -57,7 +60,8 @@ impl Boot {
             format = "log.format",
             access = "log.access",
         }));
-        // Three fields are made of the URL.
+        keys.extend((*acme != other.acme).then_some("tls.acme"));
+        // Four fields are made of the URL.
         keys.dedup();
         keys
     }
@@ -76,8 +80,8 @@ fn upstream_keys(old: &Upstream, new: &Upstream) -> impl Iterator<Item = &'stati
     differing!(Upstream, old, new, {
         target = "upstream.url",
         protocol = "upstream.url",
+        is_tls = "upstream.url",
         authority = "upstream.url",
-        tls = "upstream.tls",
         connect_timeout = "upstream.connect_timeout",
         response_timeout = "upstream.response_timeout",
         body_timeout = "upstream.body_timeout",

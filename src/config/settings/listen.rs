@@ -72,13 +72,18 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Listen> {
 
 /// Whether an https listener is wanted, also where its address is wrong.
 pub(super) fn wants_tls(root: &Section<'_>) -> bool {
-    let https = root.get("listen").and_then(|listen| {
+    is_wanted(root, "https")
+}
+
+/// The same for either listener.
+pub(super) fn is_wanted(root: &Section<'_>, listener: &str) -> bool {
+    let addresses = root.get("listen").and_then(|listen| {
         listen
             .value()
-            .find_ref("https")
-            .map(|https| https.as_array().map(<[_]>::len))
+            .find_ref(listener)
+            .map(|addresses| addresses.as_array().map(<[_]>::len))
     });
-    https != Some(Some(0))
+    addresses != Some(Some(0))
 }
 
 fn read_list<'c>(listen: &Section<'c>, key: &str, faults: &mut Faults) -> Option<Bound<'c>> {

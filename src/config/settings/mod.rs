@@ -2,10 +2,12 @@
 //!
 //! Each file holds the struct and how it is read. Readers go on after a fault, so that one start shows them all.
 
+mod acme;
 mod boot;
 mod credentials;
 mod domain_files;
 mod endpoint;
+mod external_account;
 mod headers;
 mod http;
 mod limits;
@@ -13,6 +15,7 @@ mod listen;
 mod log;
 mod networks;
 mod process;
+mod ticket_keys;
 mod timeouts;
 mod tls;
 mod upstream;
@@ -23,8 +26,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+pub use acme::{Acme, ChallengeType, RenewBefore};
 pub use boot::Boot;
 pub use endpoint::Endpoint;
+pub use external_account::ExternalAccount;
 pub use headers::{Headers, Underscores};
 pub use http::{Http, OtherRequests};
 pub use limits::{BodyLimits, Http2Limits, Limits};
@@ -32,6 +37,7 @@ pub use listen::Listen;
 pub use log::{Log, LogFormat};
 pub use networks::Networks;
 pub use process::{Drain, Reload};
+pub use ticket_keys::TicketKey;
 pub use timeouts::Timeouts;
 pub use tls::{ClientAuth, Tls, TlsVersion};
 pub use upstream::Upstream;
@@ -83,6 +89,8 @@ pub struct Live {
     pub trusted_proxies: Networks,
     /// Which header fields reach the upstream.
     pub headers: Headers,
+    /// What TLS to the upstream begins with; `None` if there is none.
+    pub upstream_tls: Option<UpstreamTls>,
     /// The callback URLs, in the order written; no two with the same host and path, or the same name.
     pub endpoints: Vec<Endpoint>,
     /// File name (without "/") → content, 1 to 1024 bytes.
@@ -97,8 +105,9 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
     let drain = process::read_drain(&root, faults);
     let reload = process::read_reload(&root, faults);
     let tls = tls::read(&root, faults);
+    let acme = acme::read(&root, faults);
     let http = http::read(&root, faults);
-    let upstream = upstream::read(&root, faults);
+    let upstream = upstream::read(&root, faults).unzip();
     let timeouts = timeouts::read(&root, faults);
     let limits = limits::read(&root, faults);
     let trusted_proxies = networks::read(&root, "trusted_proxies", faults);
@@ -112,8 +121,9 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
             workers: workers?,
             drain: drain?,
             reload: reload?,
-            upstream: upstream?,
+            upstream: upstream.0?,
             log: log?,
+            acme: acme?,
         },
         live: Live {
             tls: tls?,
@@ -122,6 +132,7 @@ pub(super) fn check(config: &Config, faults: &mut Faults) -> Option<Settings> {
             limits: limits?,
             trusted_proxies: trusted_proxies?,
             headers: headers?,
+            upstream_tls: upstream.1?,
             endpoints: endpoints?,
             domain_files: domain_files?,
         },

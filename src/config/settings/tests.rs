@@ -132,6 +132,7 @@ fn the_reference_loads_and_states_the_defaults() {
     assert_eq!(stated.tls.strict_sni, defaults.tls.strict_sni);
     assert_eq!(stated.http, defaults.http);
     assert_eq!(stated.tls.client_auth, defaults.tls.client_auth);
+    assert!(stated.tls.ticket_keys.is_empty() && defaults.tls.ticket_keys.is_empty());
     assert_eq!(stated.timeouts, defaults.timeouts);
     assert_eq!(stated.limits, defaults.limits);
     assert_eq!(stated.trusted_proxies, defaults.trusted_proxies);
@@ -157,8 +158,18 @@ fn the_reference_names_every_key_of_the_reader_and_says_its_default() {
         text.matches("Default").count(),
         crate::config::defaults::DEFAULTS.len() - 1
             + ["name", "host", "timestamp_window", "allow"].len()
-            + ["ca", "server_name", "cert"].len(),
-        "tls.certificates has no default, four keys of list items have one, and three of upstream.tls"
+            + ["ca", "server_name", "cert"].len()
+            + [
+                "acme",
+                "directory",
+                "contact",
+                "challenge",
+                "external_account"
+            ]
+            .len()
+            + ["ca", "renew_before", "retry_pause"].len(),
+        "tls.certificates has no default, four keys of list items have one, three of upstream.tls, and tls.acme with \
+         seven of its own"
     );
     let items = tree
         .find_ref("endpoints")

@@ -2,7 +2,8 @@
 
 use rustls::pki_types::CertificateDer;
 
-use super::{is_label, listen, section};
+use super::ticket_keys::{self, TicketKey};
+use super::{acme, is_label, listen, section};
 use crate::config::certificate::{self, Certificate};
 use crate::config::fault::{Faults, Wrong};
 use crate::config::place::{Place, Section};
@@ -12,7 +13,7 @@ use crate::config::repeats;
 #[derive(Clone, Debug)]
 pub struct Tls {
     /// In the order written; the first serves clients without SNI. Names are unique. Not empty if there is an https
-    /// listener.
+    /// listener and no `tls.acme`, whose certificate is put behind these.
     pub certificates: Vec<Certificate>,
     /// The lowest version spoken. Default 1.2.
     pub min_version: TlsVersion,
@@ -20,6 +21,9 @@ pub struct Tls {
     pub strict_sni: bool,
     /// Whether clients show certificates. Default off.
     pub client_auth: ClientAuth,
+    /// The keys of session tickets, shared with other processes: the first seals, all open. Empty, which is the default,
+    /// for keys of the process's own. Empty if clients show certificates.
+    pub ticket_keys: Vec<TicketKey>,
 }
 
 /// Whether clients show certificates, and whose. The authorities are DER, at least one.
@@ -56,10 +60,13 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Tls> {
             "strict_sni",
             "client_auth",
             "client_ca",
+            "ticket_keys",
+            "acme",
         ],
         faults,
     )?;
-    let certificates = read_certificates(&tls, listen::wants_tls(root), faults);
+    let needs_certificate = listen::wants_tls(root) && tls.get("acme").is_none();
+    let certificates = read_certificates(&tls, needs_certificate, faults);
     let min_version = tls.read("min_version", "allowed are 1.2 and 1.3", faults, |place| {
         place.parse(|word| match word {
             "1.2" => Some(TlsVersion::Tls12),
@@ -74,8 +81,13 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Tls> {
         Place::switch,
     );
     let client_auth = read_client_auth(&tls, faults);
+    let ticket_keys = ticket_keys::read(&tls, faults);
+    if let (Some(auth), Some(keys)) = (&client_auth, &ticket_keys) {
+        refuse_unused_keys(&tls, auth, keys, faults)?;
+    }
     Some(Tls {
         client_auth: client_auth?,
+        ticket_keys: ticket_keys?,
         certificates: certificates?,
         min_version: min_version?,
         strict_sni: strict_sni?,
@@ -111,14 +123,32 @@ fn read_client_auth(tls: &Section<'_>, faults: &mut Faults) -> Option<ClientAuth
     }
 }
 
+/// Nothing is resumed where clients show certificates.
+fn refuse_unused_keys(
+    tls: &Section<'_>,
+    auth: &ClientAuth,
+    keys: &[TicketKey],
+    faults: &mut Faults,
+) -> Option<()> {
+    match tls.get("ticket_keys") {
+        Some(place) if *auth != ClientAuth::Off && !keys.is_empty() => {
+            let found = "certificates of clients are asked for, so no session is resumed";
+            let allowed = "set tls.client_auth to off, or remove this";
+            faults.push(place.fault(Wrong::found(found), allowed));
+            None
+        }
+        _ => Some(()),
+    }
+}
+
 fn read_certificates(
     tls: &Section<'_>,
-    wants_tls: bool,
+    needs_one: bool,
     faults: &mut Faults,
 ) -> Option<Vec<Certificate>> {
     let items = tls.read("certificates", LIST, faults, |place| {
         match place.items()? {
-            items if items.is_empty() && wants_tls => {
+            items if items.is_empty() && needs_one => {
                 let allowed = "listen.https needs at least one {cert: PATH, key: PATH}";
                 Err(Wrong::found("there is no certificate").but(allowed))
             }
@@ -136,6 +166,12 @@ fn read_certificates(
         faults,
         |first| format!("the same name as {first}; without `name` it is the file name of `cert`"),
     );
+    for (place, name) in &names {
+        if tls.get("acme").is_some() && acme::NAMES.contains(&name.as_str()) {
+            let wrong = Wrong::found(format!("{name} is the name of the certificate of tls.acme"));
+            faults.push(place.fault(wrong, "give this one another name"));
+        }
+    }
     certificates.into_iter().collect()
 }
 

@@ -16,8 +16,8 @@ pub struct Upstream {
     pub target: Target,
     /// What is spoken there.
     pub protocol: Protocol,
-    /// `None`: in clear.
-    pub tls: Option<UpstreamTls>,
+    /// False: in clear. What TLS begins with is in [`Live`](super::Live).
+    pub is_tls: bool,
     /// The target as a `Host` field has it: `host`, `host:8080`, `[::1]:8080` (the scheme's own port is left out);
     /// `localhost` for a Unix socket.
     pub authority: String,
@@ -61,7 +61,11 @@ const KEYS: [&str; 12] = [
     "ping_interval",
 ];
 
-pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Upstream> {
+/// The section, and `upstream.tls` of it, which is there if the URL has TLS.
+pub(super) fn read(
+    root: &Section<'_>,
+    faults: &mut Faults,
+) -> Option<(Upstream, Option<UpstreamTls>)> {
     let upstream = section(root, "upstream", &KEYS, faults)?;
     let url = upstream.read("url", URL, faults, |place| {
         upstream_url::parse(place.text()?, place)
@@ -82,10 +86,10 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Upstream> 
     let queue_timeout = upstream.read("queue_timeout", LIMIT, faults, duration::limit);
     let ping_interval = read_ping_interval(&upstream, faults);
     let url = url?;
-    Some(Upstream {
+    let upstream = Upstream {
         target: url.target,
         protocol: url.protocol,
-        tls: tls?,
+        is_tls: url.is_tls,
         authority: url.authority,
         connect_timeout: connect_timeout?,
         response_timeout: response_timeout?,
@@ -97,7 +101,8 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Upstream> 
         queue: queue?,
         queue_timeout: queue_timeout?,
         ping_interval: ping_interval?,
-    })
+    };
+    Some((upstream, tls?))
 }
 
 fn read_number(

@@ -1,16 +1,15 @@
 //! `upstream.tls`: whom to believe to be the backend, and who we are to it.
 
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::CertifiedKey;
 
 use super::upstream_url::Target;
-use crate::config::certificate;
 use crate::config::fault::{Fault, Faults, Wrong};
 use crate::config::place::{Place, Section};
+use crate::config::{authorities, certificate};
 
 /// How the backend is spoken to over TLS.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -55,7 +54,7 @@ pub(super) fn read(
 ) -> Option<UpstreamTls> {
     let Some(place) = upstream.get("tls") else {
         let name = server_name(target).ok_or_else(|| no_name(upstream));
-        let authorities = faults.keep(system());
+        let authorities = faults.keep(authorities::system("upstream.tls.ca", "the backend's"));
         return Some(UpstreamTls {
             server_name: faults.keep(name)?,
             authorities: authorities?,
@@ -64,7 +63,7 @@ pub(super) fn read(
     };
     let tls = Section::open(place, &KEYS, faults)?;
     let authorities = match tls.get("ca") {
-        None => faults.keep(system()),
+        None => faults.keep(authorities::system("upstream.tls.ca", "the backend's")),
         Some(_) => tls.read("ca", PATH, faults, |place| {
             let config = place.config();
             certificate::read_authorities(config.files(), &config.resolve(place.text()?))
@@ -152,44 +151,6 @@ fn read_certificate(tls: &Section<'_>, faults: &mut Faults) -> Option<Option<Cli
     Some(Some(ClientCertificate(pair.key)))
 }
 
-/// The authorities that the system believes, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-///
-/// Looked up once: an update of the system's package is no change of the configuration, and must not make a reload ask
-/// for a restart.
-fn system() -> Result<Vec<CertificateDer<'static>>, Fault> {
-    static KNOWN: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
-    if let Some(authorities) = KNOWN.get() {
-        return Ok(authorities.clone());
-    }
-    look_up().map(|authorities| KNOWN.get_or_init(|| authorities).clone())
-}
-
-fn look_up() -> Result<Vec<CertificateDer<'static>>, Fault> {
-    let loaded = rustls_native_certs::load_native_certs();
-    let mut store = RootCertStore::empty();
-    // A system's bundle may hold one that is broken, and a hundred that are not.
-    let authorities: Vec<_> = loaded
-        .certs
-        .into_iter()
-        .filter(|certificate| store.add(certificate.clone()).is_ok())
-        .collect();
-    if !authorities.is_empty() {
-        return Ok(authorities);
-    }
-    let mut wrong = Wrong::found("the system has no certificate authorities");
-    if let Some(error) = loaded.errors.into_iter().next() {
-        wrong = wrong.because(error);
-    }
-    let allowed = "give the path of a PEM file with the backend's authority, \
-                   or install the system's (the package ca-certificates)";
-    Err(Fault::new(
-        "upstream.tls.ca".to_owned(),
-        None,
-        wrong,
-        allowed,
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use crate::config::UpstreamTls;
@@ -264,7 +225,7 @@ mod tests {
     }
 
     fn read(url: &str, tls: &str) -> UpstreamTls {
-        trial(url, tls).settings().boot.upstream.tls.unwrap()
+        trial(url, tls).settings().live.upstream_tls.unwrap()
     }
 
     #[test]

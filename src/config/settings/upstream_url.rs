@@ -189,7 +189,7 @@ mod tests {
         ] {
             let upstream = Trial::new(&yaml(url)).with_roots().settings().boot.upstream;
             assert_eq!(upstream.protocol, protocol, "{url}");
-            assert_eq!(upstream.tls.is_some(), is_tls, "{url}");
+            assert_eq!(upstream.is_tls, is_tls, "{url}");
         }
     }
 

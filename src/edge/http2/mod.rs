@@ -64,11 +64,12 @@ impl<H: Handler> Connections<H> {
         let service = service_fn(move |request: Request<Incoming>| {
             let (context, begun) = (Rc::clone(&context), Rc::clone(&begun));
             let client = client.clone();
-            async move {
+            // Boxed: hyper and tokio move a stream's task several times before it runs.
+            Box::pin(async move {
                 let (handler, drain) = &*context;
                 begun.began(drain.is_draining());
                 Ok::<_, Infallible>(handler.handle(request, client).await)
-            }
+            })
         });
         let connection = builder(&self.http2).serve_connection(TokioIo::new(&mut io), service);
         let farewell = self.drive_h2(connection, &watch, &requests).await;

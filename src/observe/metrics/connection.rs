@@ -23,6 +23,7 @@ pub struct ConnectionMetrics {
     resets: Counters<ResetLabel>,
     /// First all that succeeded, then all that failed.
     handshakes: Vec<IntCounter>,
+    resumed: IntCounter,
     handshake_seconds: Histogram,
     certificate_not_after: IntGaugeVec,
 }
@@ -60,6 +61,10 @@ impl ConnectionMetrics {
                 "reason",
             )?,
             handshakes: handshakes(families)?,
+            resumed: families.counter(
+                "wxgate_tls_resumed_handshakes_total",
+                "TLS handshakes that resumed a session.",
+            )?,
             handshake_seconds: families.histogram(
                 "wxgate_tls_handshake_duration_seconds",
                 "Time of TLS handshakes that succeeded.",
@@ -117,6 +122,11 @@ impl ConnectionMetrics {
         if let Some(counter) = self.handshakes.get(about.index()) {
             counter.inc();
         }
+    }
+
+    /// The handshake that succeeded resumed a session.
+    pub fn session_resumed(&self) {
+        self.resumed.inc();
     }
 
     /// A TLS handshake failed.

@@ -4,6 +4,7 @@
 //! configuration and from the closed lists of [`super::labels`], never from the wire. Names are an interface:
 //! dashboards and alerts depend on them.
 
+mod acme;
 mod connection;
 mod family;
 mod process;
@@ -15,6 +16,7 @@ mod verification;
 
 use prometheus::{Encoder, Registry, TextEncoder};
 
+pub use acme::AcmeMetrics;
 pub use connection::ConnectionMetrics;
 pub use process::ProcessMetrics;
 pub use reload::ReloadMetrics;
@@ -41,6 +43,8 @@ pub struct Metrics {
     pub tunnel: TunnelMetrics,
     /// Reloads of the configuration.
     pub reload: ReloadMetrics,
+    /// Certificates by ACME.
+    pub acme: AcmeMetrics,
     /// The program itself.
     pub process: ProcessMetrics,
 }
@@ -60,6 +64,7 @@ impl Metrics {
             upstream: UpstreamMetrics::new(&families)?,
             tunnel: TunnelMetrics::new(&families)?,
             reload: ReloadMetrics::new(&families)?,
+            acme: AcmeMetrics::new(&families)?,
             process: ProcessMetrics::new(&families)?,
             registry: registry.clone(),
         })

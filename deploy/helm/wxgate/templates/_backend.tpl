@@ -24,7 +24,7 @@
     periodSeconds: 2
     failureThreshold: 30
   {{- end }}
-  {{- if .Values.backend.preStopSeconds }}
+  {{- if include "wxgate.preStopSeconds" . | int }}
   lifecycle:
     preStop: {{- include "wxgate.preStop" . | nindent 6 }}
   {{- end }}

@@ -1,22 +1,23 @@
 {{- /* The times of the pod's end.  docs/kubernetes.md has the picture. */ -}}
 
-{{- define "wxgate.delay" -}}
-{{- if kindIs "invalid" .Values.drain.delaySeconds -}}
-{{ ternary 0 5 (eq .Values.sidecar "native") }}
+{{- /* Of wxgate's delay, a second for kept connections, and a second to spare. */ -}}
+{{- define "wxgate.preStopSeconds" -}}
+{{- if kindIs "invalid" .Values.backend.preStopSeconds -}}
+{{ add 2 (int .Values.drain.delaySeconds) }}
 {{- else -}}
-{{ int .Values.drain.delaySeconds }}
+{{ int .Values.backend.preStopSeconds }}
 {{- end -}}
 {{- end }}
 
-{{- /* native: one after the other.  classic: side by side, the longer decides. */ -}}
+{{- /* Both end side by side, in both forms: the longer one decides. */ -}}
 {{- define "wxgate.grace" -}}
-{{- $gate := add (include "wxgate.delay" . | int) (int .Values.drain.timeoutSeconds) -}}
-{{- $backend := add (int .Values.backend.preStopSeconds) (int .Values.backend.stopSeconds) -}}
-{{ add 5 (ternary (add $gate $backend) (max $gate $backend) (eq .Values.sidecar "native")) }}
+{{- $gate := add (int .Values.drain.delaySeconds) (int .Values.drain.timeoutSeconds) -}}
+{{- $backend := add (include "wxgate.preStopSeconds" . | int) (int .Values.backend.stopSeconds) -}}
+{{ add 5 (max $gate $backend) }}
 {{- end }}
 
 {{- define "wxgate.preStop" -}}
-{{- $seconds := int .Values.backend.preStopSeconds -}}
+{{- $seconds := include "wxgate.preStopSeconds" . -}}
 {{- if semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version -}}
 sleep: {seconds: {{ $seconds }}}
 {{- else -}}

@@ -17,6 +17,9 @@
     httpGet: {path: /readyz, port: {{ .Values.ports.admin }}}
     periodSeconds: 1
     failureThreshold: 30
+  # SIGTERM comes when the backend has ended: too late to be told of the end.
+  lifecycle:
+    preStop: {exec: {command: [/usr/local/bin/wxgate, drain, --no-wait]}}
   {{- end }}
   readinessProbe:
     httpGet: {path: /readyz, port: {{ .Values.ports.admin }}}
@@ -34,6 +37,9 @@
     - {name: config, mountPath: /etc/wxgate, readOnly: true}
     {{- if .Values.secrets.existingSecret }}
     - {name: secrets, mountPath: /run/secrets/wxgate, readOnly: true}
+    {{- end }}
+    {{- if .Values.ticketKeys.existingSecret }}
+    - {name: tickets, mountPath: /run/secrets/wxgate-tickets, readOnly: true}
     {{- end }}
     {{- range $number, $certificate := .Values.tls }}
     - {name: tls-{{ $number }}, mountPath: /run/secrets/wxgate-tls/{{ $certificate.secretName }}, readOnly: true}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use wxgate::config::{Boot, Endpoint, Listen, Live, Settings, Target, Tls, Upstream};
+use wxgate::config::{Boot, Endpoint, Listen, Live, Settings, Target, Tls, Upstream, UpstreamTls};
 use wxgate::wechat::Scheme;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -13,6 +13,8 @@ pub fn hold(settings: &Settings) {
     boot(&settings.boot);
     live(&settings.live);
     tls(&settings.boot.listen, &settings.live.tls);
+    let of_upstream = settings.live.upstream_tls.as_ref();
+    upstream_tls(of_upstream, &settings.boot.upstream);
 }
 
 fn boot(boot: &Boot) {
@@ -44,7 +46,11 @@ fn upstream(upstream: &Upstream) {
         Target::Tcp { host, port } => assert!(!host.is_empty() && *port > 0),
         Target::Unix(path) => assert!(path.is_absolute() && path.as_os_str().len() <= 107),
     }
-    if let Some(tls) = &upstream.tls {
+}
+
+fn upstream_tls(tls: Option<&UpstreamTls>, upstream: &Upstream) {
+    assert_eq!(tls.is_some(), upstream.is_tls);
+    if let Some(tls) = tls {
         assert!(!tls.authorities.is_empty(), "nobody is believed");
     }
 }

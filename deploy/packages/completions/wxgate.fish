@@ -1,0 +1,62 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_wxgate_global_optspecs
+    string join \n c/config= set= upstream= log-level= log-format= h/help V/version
+end
+
+function __fish_wxgate_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_wxgate_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_wxgate_using_subcommand
+    set -l cmd (__fish_wxgate_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c wxgate -n "__fish_wxgate_needs_command" -s c -l config -d 'Configuration file. Without one, only environment and flags are read' -r -F
+complete -c wxgate -n "__fish_wxgate_needs_command" -l set -d 'Any key of the configuration, such as `upstream.idle_timeout=2s`. May be repeated' -r
+complete -c wxgate -n "__fish_wxgate_needs_command" -l upstream -d 'Where the backend is: `http://host:port` or `unix:/path`. Short for `--set upstream.url=…`' -r
+complete -c wxgate -n "__fish_wxgate_needs_command" -l log-level -d '`error`, `warn`, `info`, `debug` or `trace`. Short for `--set log.level=…`' -r
+complete -c wxgate -n "__fish_wxgate_needs_command" -l log-format -d '`text` or `json`. Short for `--set log.format=…`' -r
+complete -c wxgate -n "__fish_wxgate_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wxgate -n "__fish_wxgate_needs_command" -s V -l version -d 'Print version'
+complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "serve" -d 'Serve'
+complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "demo" -d 'Serve at once, without any file: own certificate, sample backend, sample endpoints, and curl lines to try'
+complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "check" -d 'Check configuration, certificates and keys, and exit: 0 if good, 78 if not. Nothing is bound'
+complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "healthcheck" -d 'Ask a running wxgate whether it is ready, for probes in images without a shell: 0 if so, else 1'
+complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wxgate -n "__fish_wxgate_using_subcommand serve" -s c -l config -d 'Configuration file. Without one, only environment and flags are read' -r -F
+complete -c wxgate -n "__fish_wxgate_using_subcommand serve" -l set -d 'Any key of the configuration, such as `upstream.idle_timeout=2s`. May be repeated' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand serve" -l upstream -d 'Where the backend is: `http://host:port` or `unix:/path`. Short for `--set upstream.url=…`' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand serve" -l log-level -d '`error`, `warn`, `info`, `debug` or `trace`. Short for `--set log.level=…`' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand serve" -l log-format -d '`text` or `json`. Short for `--set log.format=…`' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c wxgate -n "__fish_wxgate_using_subcommand demo" -l https -d 'For TLS' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand demo" -l http -d 'For clear text' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand demo" -l admin -d 'For metrics and probes' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand demo" -s h -l help -d 'Print help'
+complete -c wxgate -n "__fish_wxgate_using_subcommand check" -s c -l config -d 'Configuration file. Without one, only environment and flags are read' -r -F
+complete -c wxgate -n "__fish_wxgate_using_subcommand check" -l set -d 'Any key of the configuration, such as `upstream.idle_timeout=2s`. May be repeated' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand check" -l upstream -d 'Where the backend is: `http://host:port` or `unix:/path`. Short for `--set upstream.url=…`' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand check" -l log-level -d '`error`, `warn`, `info`, `debug` or `trace`. Short for `--set log.level=…`' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand check" -l log-format -d '`text` or `json`. Short for `--set log.format=…`' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand check" -s h -l help -d 'Print help'
+complete -c wxgate -n "__fish_wxgate_using_subcommand healthcheck" -l address -d 'The admin listener' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand healthcheck" -l live -d 'Ask whether it is alive, rather than ready'
+complete -c wxgate -n "__fish_wxgate_using_subcommand healthcheck" -s h -l help -d 'Print help'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck help" -f -a "serve" -d 'Serve'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck help" -f -a "demo" -d 'Serve at once, without any file: own certificate, sample backend, sample endpoints, and curl lines to try'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck help" -f -a "check" -d 'Check configuration, certificates and keys, and exit: 0 if good, 78 if not. Nothing is bound'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck help" -f -a "healthcheck" -d 'Ask a running wxgate whether it is ready, for probes in images without a shell: 0 if so, else 1'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
