@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use thiserror::Error;
@@ -29,25 +29,22 @@ use crate::lifecycle::pulse::{Heart, Pulse};
 use crate::lifecycle::reload::{Reload, Reloader};
 use crate::lifecycle::signals::{Hangup, Signals};
 use crate::lifecycle::systemd::Manager;
-use crate::observe::access_log::AccessLog;
 use crate::observe::admin::{self, Admin};
 use crate::observe::exchange::Observer;
 use crate::observe::log;
-use crate::observe::metrics::Metrics;
 use crate::observe::seldom::Seldom;
 use crate::observe::sink::Sink;
 use crate::observe::summary;
-use crate::observe::trace::spans::Spans;
 use crate::upstream::connect::Connector;
 use crate::upstream::files::Files;
 use crate::worker::{Shared, Worker};
 use early::local_runtime;
 pub use early::{Early, MainThread};
-use export::Export;
+use observer::Export;
 use switch::Switch;
 
 mod early;
-mod export;
+mod observer;
 mod switch;
 
 /// Why the program could not start. Nothing is left half-started.
@@ -122,8 +119,7 @@ impl App {
         sinks: Sinks,
     ) -> Result<Self, StartError> {
         let Settings { boot, live } = settings;
-        let (spans, export) = Export::prepare(&boot).map_err(StartError::Tls)?.unzip();
-        let observer = Arc::new(observer(&boot, &sinks, spans)?);
+        let (observer, export) = observer::make(&boot, &sinks.access)?;
         let Open {
             workers,
             admin,
@@ -254,17 +250,6 @@ impl App {
         tracing::info!(?drained, "stopped");
         Ok(if failed { Drained::Forced } else { drained })
     }
-}
-
-fn observer(boot: &Boot, sinks: &Sinks, spans: Option<Spans>) -> Result<Observer, StartError> {
-    let metrics = Metrics::new().map_err(StartError::Metrics)?;
-    metrics.reload.started(SystemTime::now());
-    let access_log = boot
-        .log
-        .access
-        .then(|| AccessLog::new(sinks.access.clone(), boot.log.format));
-    let tracing = export::tracing(&boot.trace);
-    Ok(Observer::new(metrics, access_log).tracing(tracing, spans))
 }
 
 /// Drains until every worker has ended.

@@ -81,7 +81,7 @@ const EXCEPTIONS: [(&str, &str); 1] = [("upstream/tls.rs", "rustls")];
 const FILES: &[&str] = &[
     "app.rs",
     "app/early.rs",
-    "app/export.rs",
+    "app/observer.rs",
     "app/switch.rs",
     "cli.rs",
     "config/authorities.rs",

@@ -22,6 +22,9 @@ _wxgate() {
             wxgate,demo)
                 cmd="wxgate__subcmd__demo"
                 ;;
+            wxgate,drain)
+                cmd="wxgate__subcmd__drain"
+                ;;
             wxgate,healthcheck)
                 cmd="wxgate__subcmd__healthcheck"
                 ;;
@@ -36,6 +39,9 @@ _wxgate() {
                 ;;
             wxgate__subcmd__help,demo)
                 cmd="wxgate__subcmd__help__subcmd__demo"
+                ;;
+            wxgate__subcmd__help,drain)
+                cmd="wxgate__subcmd__help__subcmd__drain"
                 ;;
             wxgate__subcmd__help,healthcheck)
                 cmd="wxgate__subcmd__help__subcmd__healthcheck"
@@ -53,7 +59,7 @@ _wxgate() {
 
     case "${cmd}" in
         wxgate)
-            opts="-c -h -V --config --set --upstream --log-level --log-format --help --version serve demo check healthcheck help"
+            opts="-c -h -V --config --set --upstream --log-level --log-format --help --version serve demo check healthcheck drain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -154,6 +160,28 @@ _wxgate() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wxgate__subcmd__drain)
+            opts="-h --pid --timeout --no-wait --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wxgate__subcmd__healthcheck)
             opts="-h --address --live --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -173,7 +201,7 @@ _wxgate() {
             return 0
             ;;
         wxgate__subcmd__help)
-            opts="serve demo check healthcheck help"
+            opts="serve demo check healthcheck drain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -201,6 +229,20 @@ _wxgate() {
             return 0
             ;;
         wxgate__subcmd__help__subcmd__demo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wxgate__subcmd__help__subcmd__drain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

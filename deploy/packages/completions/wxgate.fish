@@ -35,6 +35,7 @@ complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "serve" -d 'Serve'
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "demo" -d 'Serve at once, without any file: own certificate, sample backend, sample endpoints, and curl lines to try'
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "check" -d 'Check configuration, certificates and keys, and exit: 0 if good, 78 if not. Nothing is bound'
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "healthcheck" -d 'Ask a running wxgate whether it is ready, for probes in images without a shell: 0 if so, else 1'
+complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "drain" -d 'Have a running wxgate begin its drain, as SIGTERM would, and wait for its end, for hooks in images without a shell: 0 if it has ended, 75 if it still drains, 1 if nothing was begun'
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c wxgate -n "__fish_wxgate_using_subcommand serve" -s c -l config -d 'Configuration file. Without one, only environment and flags are read' -r -F
 complete -c wxgate -n "__fish_wxgate_using_subcommand serve" -l set -d 'Any key of the configuration, such as `upstream.idle_timeout=2s`. May be repeated' -r
@@ -55,8 +56,13 @@ complete -c wxgate -n "__fish_wxgate_using_subcommand check" -s h -l help -d 'Pr
 complete -c wxgate -n "__fish_wxgate_using_subcommand healthcheck" -l address -d 'The admin listener' -r
 complete -c wxgate -n "__fish_wxgate_using_subcommand healthcheck" -l live -d 'Ask whether it is alive, rather than ready'
 complete -c wxgate -n "__fish_wxgate_using_subcommand healthcheck" -s h -l help -d 'Print help'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck help" -f -a "serve" -d 'Serve'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck help" -f -a "demo" -d 'Serve at once, without any file: own certificate, sample backend, sample endpoints, and curl lines to try'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck help" -f -a "check" -d 'Check configuration, certificates and keys, and exit: 0 if good, 78 if not. Nothing is bound'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck help" -f -a "healthcheck" -d 'Ask a running wxgate whether it is ready, for probes in images without a shell: 0 if so, else 1'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wxgate -n "__fish_wxgate_using_subcommand drain" -l pid -d 'The process that serves. In a container of its own that is 1' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand drain" -l timeout -d 'Longest wait for its end, such as `40s`. Without it: as long as it takes' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand drain" -l no-wait -d 'Do not wait at all: exit with 0 as soon as it has been told'
+complete -c wxgate -n "__fish_wxgate_using_subcommand drain" -s h -l help -d 'Print help'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck drain help" -f -a "serve" -d 'Serve'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck drain help" -f -a "demo" -d 'Serve at once, without any file: own certificate, sample backend, sample endpoints, and curl lines to try'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck drain help" -f -a "check" -d 'Check configuration, certificates and keys, and exit: 0 if good, 78 if not. Nothing is bound'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck drain help" -f -a "healthcheck" -d 'Ask a running wxgate whether it is ready, for probes in images without a shell: 0 if so, else 1'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck drain help" -f -a "drain" -d 'Have a running wxgate begin its drain, as SIGTERM would, and wait for its end, for hooks in images without a shell: 0 if it has ended, 75 if it still drains, 1 if nothing was begun'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck drain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -1,17 +1,43 @@
-//! The way of spans: the queue that workers fill, and the thread that empties it.
+//! What observes a run: metrics, the access log, and the way of spans, which is a queue that workers fill and a thread that
+//! empties it.
 
 use std::io;
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use super::StartError;
 use crate::config::{self, Boot};
 use crate::export::collector::Collector;
 use crate::export::exporter::Exporter;
 use crate::export::otlp::Resource;
+use crate::observe::access_log::AccessLog;
 use crate::observe::exchange::Observer;
+use crate::observe::metrics::Metrics;
+use crate::observe::sink::Sink;
 use crate::observe::trace::spans::{self, Inbox, Spans};
 use crate::observe::trace::tracer::Tracing;
 
-/// Prepared, and not started yet.
+/// Everything that is told of requests, and what is still to be started for it. `access` takes a line for each.
+///
+/// # Errors
+/// A bug in the list of metrics; or the TLS library refuses its configuration.
+pub(super) fn make(
+    boot: &Boot,
+    access: &Sink,
+) -> Result<(Arc<Observer>, Option<Export>), StartError> {
+    let metrics = Metrics::new().map_err(StartError::Metrics)?;
+    metrics.reload.started(SystemTime::now());
+    let format = boot.log.format;
+    let access_log = boot
+        .log
+        .access
+        .then(|| AccessLog::new(access.clone(), format));
+    let (spans, export) = Export::prepare(boot).map_err(StartError::Tls)?.unzip();
+    let observer = Observer::new(metrics, access_log).tracing(tracing(&boot.trace), spans);
+    Ok((Arc::new(observer), export))
+}
+
+/// The way of spans, prepared, and not started yet.
 #[derive(Debug)]
 pub(super) struct Export {
     inbox: Inbox,
@@ -24,7 +50,7 @@ impl Export {
     ///
     /// # Errors
     /// The TLS library refuses its configuration.
-    pub(super) fn prepare(boot: &Boot) -> Result<Option<(Spans, Self)>, rustls::Error> {
+    fn prepare(boot: &Boot) -> Result<Option<(Spans, Self)>, rustls::Error> {
         let Some(collector) = &boot.trace.collector else {
             return Ok(None);
         };
@@ -57,7 +83,7 @@ impl Export {
 }
 
 /// How workers trace; `None` where they leave it alone.
-pub(super) fn tracing(trace: &config::Trace) -> Option<Tracing> {
+fn tracing(trace: &config::Trace) -> Option<Tracing> {
     let is_exporting = trace.collector.is_some();
     (is_exporting || trace.make).then_some(Tracing {
         sample: trace.sample,
