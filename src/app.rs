@@ -12,14 +12,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{self, Boot, Live, Settings, Source};
 use crate::edge::admission::Admission;
 use crate::edge::descriptors::{self, Descriptors};
-use crate::edge::inherited::{InheritError, Inherited};
-use crate::edge::sockets::{self, Bound, Open, OpenError, Sockets};
+use crate::edge::inherited::Inherited;
+use crate::edge::sockets::{self, Bound, Open, Sockets};
 use crate::gateway::snapshot::Snapshot;
 #[cfg(feature = "acme")]
 use crate::lifecycle::acme::Keeper;
@@ -41,42 +40,13 @@ use crate::worker::{Shared, Worker};
 use early::local_runtime;
 pub use early::{Early, MainThread};
 use observer::Export;
+pub use start_error::StartError;
 use switch::Switch;
 
 mod early;
 mod observer;
+mod start_error;
 mod switch;
-
-/// Why the program could not start. Nothing is left half-started.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// Listening sockets that cannot be had.
-    #[error(transparent)]
-    Sockets(#[from] OpenError),
-    /// The TLS library refuses its configuration.
-    #[error("TLS cannot be set up")]
-    Tls(#[source] rustls::Error),
-    /// A bug in the list of metrics.
-    #[error("metrics cannot be registered")]
-    Metrics(#[source] prometheus::Error),
-    /// The operating system gives no thread, timer or signal.
-    #[error("the runtime cannot be started")]
-    Runtime(#[source] io::Error),
-}
-
-impl From<InheritError> for StartError {
-    fn from(error: InheritError) -> Self {
-        Self::Sockets(error.into())
-    }
-}
-
-impl StartError {
-    /// True if a restart would not help: what was inherited does not go with the configuration.
-    #[must_use]
-    pub fn is_misconfiguration(&self) -> bool {
-        matches!(self, Self::Sockets(OpenError::Inherited(_)))
-    }
-}
 
 /// A worker that has not answered by then does not come up.
 const START: Duration = Duration::from_secs(5);

@@ -82,6 +82,7 @@ const FILES: &[&str] = &[
     "app.rs",
     "app/early.rs",
     "app/observer.rs",
+    "app/start_error.rs",
     "app/switch.rs",
     "cli.rs",
     "config/authorities.rs",
