@@ -44,7 +44,8 @@ impl<H: Handler> Connections<H> {
         let began = Cell::new(0);
         let service = service_fn(|request| {
             let before = began.replace(began.get() + 1);
-            self.answer_h1(request, client.clone(), before, &requests, &notes)
+            // Boxed, so that a connection without a request holds nothing of one.
+            Box::pin(self.answer_h1(request, client.clone(), before, &requests, &notes))
         });
         let connection = http1::Builder::new()
             // Both have been seen to by the wire: it knows a head's pause from its time, and refuses with a status.
