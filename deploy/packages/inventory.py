@@ -25,7 +25,7 @@ def run(*command):
 
 def linked():
     """(name, version) of each crate."""
-    tree = run("cargo", "tree", "--locked", "--target", target, "--edges", "normal,no-proc-macro", "--prefix", "none", "--no-dedupe", "--format", "{p}")
+    tree = run("cargo", "tree", "--locked", "--features", "acme", "--target", target, "--edges", "normal,no-proc-macro", "--prefix", "none", "--no-dedupe", "--format", "{p}")
     return sorted({(name, version.removeprefix("v")) for name, version, *_ in map(str.split, tree.splitlines())})
 
 
@@ -39,7 +39,7 @@ def libraries():
     ]
 
 
-metadata = json.loads(run("cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", target))
+metadata = json.loads(run("cargo", "metadata", "--locked", "--features", "acme", "--format-version", "1", "--filter-platform", target))
 packages = {(package["name"], package["version"]): package for package in metadata["packages"]}
 crates = [packages[crate] for crate in linked()]
 root = next(package for package in crates if package["id"] == metadata["resolve"]["root"])
