@@ -30,8 +30,9 @@ pub mod notes;
 pub mod stream;
 pub mod wire;
 
-/// Largest read and write buffer of a connection: a few TLS records, and a bound on a slow reader.
-const BUFFER: usize = 64 * 1024;
+/// Most bytes of a connection that wait to be written before no more are fetched, and a bound on a slow reader. With the
+/// last piece, which goes beyond it by up to a record, it is about what TLS takes at once: more would be a second write.
+const BUFFER: usize = 48 * 1024;
 
 impl<H: Handler> Connections<H> {
     /// Serves HTTP/1.0 and HTTP/1.1.
@@ -89,7 +90,8 @@ impl<H: Handler> Connections<H> {
             // Both have been seen to by the wire: it knows a head's pause from its time, and refuses with a status.
             .header_read_timeout(None)
             .max_headers(self.http1.limits.fields)
-            .max_buf_size(BUFFER);
+            // A head has to fit in as well.
+            .max_buf_size(BUFFER.max(self.http1.limits.head));
         builder
     }
 
