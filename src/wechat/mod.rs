@@ -14,6 +14,7 @@
 //!
 //! Facts: `docs/protocol.md`, sections "Schemes" and "Receive ids".
 
+pub mod diagnosis;
 pub mod envelope;
 pub mod key;
 pub mod query;
