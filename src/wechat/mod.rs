@@ -8,6 +8,7 @@
 //! | `envelope` | seal and open |
 //! | `verify` | the straight line through all of these |
 //! | `rejection` | the closed list of reasons |
+//! | `diagnosis` | which single change would have made a refused one hold |
 //!
 //! Here are the words that an endpoint is configured with. Whatever is secret in them is wiped from
 //! memory when dropped, and none of it can be printed.
