@@ -17,6 +17,7 @@ use super::labels::{
 };
 use super::metrics::Metrics;
 use super::recent::Recent;
+use super::seldom::Seldom;
 use super::trace::span::{Named, Span, UpstreamPart};
 use super::trace::spans::Spans;
 use super::trace::tracer::{Recording, Tracing};
@@ -34,6 +35,8 @@ pub struct Observer {
     pub spans: Option<Spans>,
     /// What the status page shows of verifications.
     pub recent: Recent,
+    /// A verification of a path that is no endpoint's.
+    pub stray: Seldom,
     is_cutting: AtomicBool,
 }
 
@@ -47,6 +50,7 @@ impl Observer {
             tracing: None,
             spans: None,
             recent: Recent::default(),
+            stray: Seldom::default(),
             is_cutting: AtomicBool::new(false),
         }
     }

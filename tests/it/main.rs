@@ -44,6 +44,7 @@ mod console;
 mod consoles;
 mod dashboard;
 mod deploy;
+mod diagnosis;
 mod drain;
 mod drain_command;
 mod early_answer;
