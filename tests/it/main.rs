@@ -84,6 +84,7 @@ mod resilience;
 mod response_cuts;
 mod responses;
 mod rotation;
+mod runbook;
 mod sdk_backends;
 mod secrecy;
 mod series;
