@@ -100,7 +100,10 @@ impl<'a> Found<'a> {
 
     fn place(&mut self, raw_name: &str) -> Option<&mut Option<&'a str>> {
         // A name that cannot be decoded keeps its "%" and so is none of these.
-        let name = Cow::<[u8]>::from(percent_decode_str(raw_name));
+        let name = match is_encoded(raw_name) {
+            true => Cow::from(percent_decode_str(raw_name)),
+            false => Cow::Borrowed(raw_name.as_bytes()),
+        };
         match name.as_ref() {
             b"signature" => Some(&mut self.signature),
             b"msg_signature" => Some(&mut self.msg_signature),
@@ -124,17 +127,30 @@ fn signature(raw: &str) -> Result<Cow<'_, str>, Rejection> {
 
 fn text(raw: &str, longest: usize) -> Result<Cow<'_, str>, Rejection> {
     // Three characters decode to one byte at least: what is longer need not be decoded.
-    if raw.len() > 3 * longest || !has_whole_escapes(raw) {
+    if raw.len() > 3 * longest {
         return Err(Rejection::MalformedParameter);
     }
-    let value = percent_decode_str(raw)
-        .decode_utf8()
-        .map_err(|_| Rejection::MalformedParameter)?;
+    let value = decoded(raw).ok_or(Rejection::MalformedParameter)?;
     let is_in_range = (1..=longest).contains(&value.len());
     if !is_in_range || value.bytes().any(|byte| byte.is_ascii_control()) {
         return Err(Rejection::MalformedParameter);
     }
     Ok(value)
+}
+
+/// `None` for what cannot be decoded.
+fn decoded(raw: &str) -> Option<Cow<'_, str>> {
+    if !is_encoded(raw) {
+        return Some(Cow::Borrowed(raw));
+    }
+    has_whole_escapes(raw)
+        .then(|| percent_decode_str(raw).decode_utf8().ok())
+        .flatten()
+}
+
+/// Most names and values are not.
+fn is_encoded(raw: &str) -> bool {
+    raw.as_bytes().contains(&b'%')
 }
 
 /// Whether each "%" is followed by two hex digits.
