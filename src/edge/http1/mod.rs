@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::error::Error;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{Request, Response, StatusCode};
@@ -41,11 +42,12 @@ impl<H: Handler> Connections<H> {
         let requests = Requests::of(&client);
         let notes = Arc::new(Notes::new());
         let wire = Wire::new(io, self.http1, Arc::clone(&notes), client.place.clone());
+        let client = Rc::new(client);
         let began = Cell::new(0);
         let service = service_fn(|request| {
             let before = began.replace(began.get() + 1);
             // Boxed, so that a connection without a request holds nothing of one.
-            Box::pin(self.answer_h1(request, client.clone(), before, &requests, &notes))
+            Box::pin(self.answer_h1(request, Rc::clone(&client), before, &requests, &notes))
         });
         let connection = http1::Builder::new()
             // Both have been seen to by the wire: it knows a head's pause from its time, and refuses with a status.
@@ -67,6 +69,7 @@ impl<H: Handler> Connections<H> {
         requests: &Requests,
     ) -> hyper::Result<()> {
         tokio::select! {
+            biased;
             ended = connection.as_mut() => return ended,
             () = self.time_to_finish(requests) => {}
         }
@@ -97,7 +100,7 @@ impl<H: Handler> Connections<H> {
     async fn answer_h1(
         &self,
         request: Request<Incoming>,
-        client: Client,
+        client: Rc<Client>,
         before: u64,
         requests: &Requests,
         notes: &Arc<Notes>,
