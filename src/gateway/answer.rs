@@ -9,8 +9,9 @@ use super::host::Host;
 use super::hygiene::{self, Subject};
 use super::respond::{self, Own};
 use super::route::{self, Route};
-use super::snapshot::Snapshot;
+use super::snapshot::{Counted, Snapshot};
 use super::{http2_head, verification};
+use crate::config::Endpoint;
 use crate::observe::exchange::Exchange;
 use crate::observe::labels::{Label, RefusalLabel, RouteLabel};
 use crate::observe::metrics::Metrics;
@@ -18,27 +19,38 @@ use crate::upstream::websocket;
 
 /// What an answer is made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a, B> {
+pub struct Question<'s, 'r, B> {
     /// The settings of this request.
-    pub snapshot: &'a Snapshot,
+    pub snapshot: &'s Snapshot,
     /// Who asks.
-    pub caller: &'a Caller,
+    pub caller: &'r Caller,
     /// Which host is asked for.
-    pub host: &'a Host,
+    pub host: &'r Host,
     /// What is asked.
-    pub request: &'a Request<B>,
+    pub request: &'r Request<B>,
     /// True if there is no room for what needs the upstream.
     pub is_overloaded: bool,
 }
 
-/// Answers, counts and tells the access log; `None` is for the upstream.
-pub fn here<B>(
-    question: &Question<'_, B>,
+/// Where a request goes on.
+#[derive(Debug)]
+pub enum Next<'s> {
+    /// Nowhere: it is answered, counted and told to the access log.
+    Answered(Own),
+    /// To the upstream, if it is a good message of this endpoint's.
+    Message(&'s Endpoint, &'s Counted),
+    /// To the upstream.
+    Forward,
+}
+
+/// Answers what is not for the upstream.
+pub fn here<'s, B>(
+    question: &Question<'s, '_, B>,
     metrics: &Metrics,
     exchange: &mut Exchange,
-) -> Option<Own> {
+) -> Next<'s> {
     if let Err(reason) = check(question) {
-        return Some(refuse(reason, metrics, exchange));
+        return Next::Answered(refuse(reason, metrics, exchange));
     }
     let Question {
         snapshot,
@@ -50,7 +62,7 @@ pub fn here<B>(
     let route = route::route(snapshot, caller, host, request);
     if websocket::is_connect(request) && !matches!(route, Route::Forward) {
         // What is answered here is no tunnel, and 200 would say that it is.
-        return Some(refuse(RefusalLabel::Connect, metrics, exchange));
+        return Next::Answered(refuse(RefusalLabel::Connect, metrics, exchange));
     }
     let (label, own) = match route {
         Route::Verify(endpoint, counted, parameters) => {
@@ -73,7 +85,7 @@ pub fn here<B>(
         Route::Forbidden(counted) => {
             exchange.endpoint(counted.name.clone());
             tracing::warn!(endpoint = %counted.name, client = %caller.address, "refused: not in the endpoint's allow list");
-            return Some(refuse(RefusalLabel::Address, metrics, exchange));
+            return Next::Answered(refuse(RefusalLabel::Address, metrics, exchange));
         }
         Route::DomainFile(content) => (
             RouteLabel::DomainFile,
@@ -81,15 +93,16 @@ pub fn here<B>(
         ),
         Route::Redirect => match redirect(question) {
             Some(own) => (RouteLabel::Redirect, own),
-            None => return Some(refuse(RefusalLabel::Host, metrics, exchange)),
+            None => return Next::Answered(refuse(RefusalLabel::Host, metrics, exchange)),
         },
-        Route::Forward if is_overloaded => {
-            return Some(refuse(RefusalLabel::Overloaded, metrics, exchange));
+        Route::Forward | Route::Message(..) if is_overloaded => {
+            return Next::Answered(refuse(RefusalLabel::Overloaded, metrics, exchange));
         }
-        Route::Forward => return None,
+        Route::Message(endpoint, counted) => return Next::Message(endpoint, counted),
+        Route::Forward => return Next::Forward,
     };
     exchange.route(label);
-    Some(own)
+    Next::Answered(own)
 }
 
 /// A request that is refused: counted and logged with its reason.
@@ -100,7 +113,7 @@ pub fn refuse(reason: RefusalLabel, metrics: &Metrics, exchange: &mut Exchange) 
     respond::refusal(reason)
 }
 
-fn check<B>(question: &Question<'_, B>) -> Result<(), RefusalLabel> {
+fn check<B>(question: &Question<'_, '_, B>) -> Result<(), RefusalLabel> {
     let request = question.request;
     if request.version() == Version::HTTP_2 {
         // The head of HTTP/1 was looked at before it was parsed.
@@ -115,14 +128,16 @@ fn check<B>(question: &Question<'_, B>) -> Result<(), RefusalLabel> {
     })
 }
 
-fn redirect<B>(question: &Question<'_, B>) -> Option<Own> {
+fn redirect<B>(question: &Question<'_, '_, B>) -> Option<Own> {
     let uri = question.request.uri();
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let port = question.snapshot.live.http.redirect_port.get();
     respond::redirect(question.host, port, target)
 }
 
-fn unix_seconds() -> u64 {
+/// The time, as timestamps have it.
+#[must_use]
+pub fn unix_seconds() -> u64 {
     // A clock before 1970 makes every timestamp stale, where a window is configured at all.
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -1,5 +1,6 @@
 //! The straight line that every request takes: snapshot, hygiene, route, answer, account.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 
-use super::answer::{self, Question};
+use super::answer::{self, Next, Question};
 use super::body::Body;
 use super::caller::Caller;
 use super::client::Client;
 use super::forward::{self, Forwarding};
 use super::host::Host;
+use super::messages::{Done, Message, Messages};
 use super::pending::Pending;
 use super::request_id::RequestIds;
 use super::snapshot::Snapshot;
@@ -24,6 +26,7 @@ use crate::observe::exchange::{Exchange, Observer};
 use crate::observe::labels::{Label, RefusalLabel, RouteLabel};
 use crate::observe::trace::tracer::Tracer;
 use crate::upstream::Upstream;
+use crate::upstream::background::Background;
 use crate::upstream::error::ForwardError;
 use crate::upstream::exchange::Answer;
 use crate::upstream::headers;
@@ -37,7 +40,8 @@ use crate::upstream::websocket::Wish;
 #[derive(Debug)]
 pub struct Gateway {
     snapshot: Arc<ArcSwap<Snapshot>>,
-    upstream: Upstream,
+    upstream: Rc<Upstream>,
+    messages: Messages,
     tunnels: Tunnels,
     request_ids: RequestIds,
     tracer: Option<Tracer>,
@@ -55,8 +59,11 @@ impl Gateway {
         observer: Arc<Observer>,
         drain: Drain,
     ) -> Self {
+        let upstream = Rc::new(upstream);
+        let background = Background::new(tunnels.tracker.clone());
         Self {
             snapshot,
+            messages: Messages::new(Rc::clone(&upstream), background, Arc::clone(&observer)),
             upstream,
             tunnels,
             request_ids: RequestIds::new(),
@@ -101,10 +108,15 @@ impl Gateway {
             is_overloaded: client.is_overloaded,
         };
         let metrics = &self.observer.metrics;
-        if let Some(own) = answer::here(&question, metrics, &mut pending.exchange) {
-            (_, pending.upload) = intake::split(request, &snapshot.live, &pending.exchange);
-            return pending.own(own);
-        }
+        let next = answer::here(&question, metrics, &mut pending.exchange);
+        let message = match next {
+            Next::Answered(own) => {
+                (_, pending.upload) = intake::split(request, &snapshot.live, &pending.exchange);
+                return pending.own(own);
+            }
+            Next::Message(endpoint, counted) => Some((endpoint, counted)),
+            Next::Forward => None,
+        };
         let forwarding = Forwarding {
             live: &snapshot.live,
             upstream: self.upstream.authority(),
@@ -114,8 +126,34 @@ impl Gateway {
             request_id: &request_id,
             trace: trace.and_then(|trace| trace.onward),
         };
-        pending.exchange.route(RouteLabel::Forward);
-        self.forward(forwarding, request, pending).await
+        let Some((endpoint, counted)) = message else {
+            pending.exchange.route(RouteLabel::Forward);
+            return self.forward(forwarding, request, pending).await;
+        };
+        pending.exchange.route(RouteLabel::Message);
+        let message = Message {
+            endpoint,
+            counted,
+            forwarding: &forwarding,
+        };
+        // Boxed: it is rare, and would else be room that every request carries about.
+        Box::pin(self.message(message, request, pending)).await
+    }
+
+    async fn message(
+        &self,
+        message: Message<'_>,
+        request: Request<Incoming>,
+        mut pending: Pending,
+    ) -> Response<Body> {
+        match self.messages.take(&message, request, &mut pending).await {
+            Ok(outgoing) => {
+                let silence = message.forwarding.live.timeouts.tunnel;
+                self.ask(outgoing, None, silence, pending).await
+            }
+            Err(Done::Answered(own)) => pending.own(own),
+            Err(Done::Failed(error)) => failed(&error, pending),
+        }
     }
 
     /// Answers a request whose head never got through.
@@ -147,15 +185,26 @@ impl Gateway {
             return failed(&ForwardError::Upload(Breach::TooLarge), pending);
         }
         let body = RequestBody::streaming(pending.upload.clone());
-        pending.exchange.upstream_asked();
         let outgoing = forward::upstream_request(&forwarding, parts, body, wish.is_some());
+        let silence = forwarding.live.timeouts.tunnel;
+        self.ask(outgoing, wish, silence, pending).await
+    }
+
+    async fn ask(
+        &self,
+        outgoing: Request<RequestBody>,
+        wish: Option<Wish>,
+        silence: Duration,
+        mut pending: Pending,
+    ) -> Response<Body> {
+        pending.exchange.upstream_asked();
         match self.upstream.forward(outgoing).await {
             Ok(answer) => {
                 pending.exchange.upstream_answered(answer.waited);
                 if let Some(upload) = &pending.upload {
                     upload.answered();
                 }
-                self.relay(answer, wish, forwarding.live.timeouts.tunnel, pending)
+                self.relay(answer, wish, silence, pending)
             }
             Err(error) => failed(&error, pending),
         }

@@ -15,15 +15,17 @@ const ACME_CHALLENGE: &str = "/.well-known/acme-challenge/";
 
 /// The way.
 #[derive(Debug)]
-pub enum Route<'a> {
+pub enum Route<'s, 'r> {
     /// A verification with all that it needs.
-    Verify(&'a Endpoint, &'a Counted, Verification<'a>),
+    Verify(&'s Endpoint, &'s Counted, Verification<'r>),
     /// Meant as a verification, and refused for its form.
-    Refuse(&'a Counted, Rejection),
+    Refuse(&'s Counted, Rejection),
     /// A verification or message from an address that may send none.
-    Forbidden(&'a Counted),
+    Forbidden(&'s Counted),
+    /// A message that something is done about.
+    Message(&'s Endpoint, &'s Counted),
     /// The content of a domain file.
-    DomainFile(&'a Bytes),
+    DomainFile(&'s Bytes),
     /// To https.
     Redirect,
     /// To the upstream.
@@ -33,12 +35,12 @@ pub enum Route<'a> {
 /// Finds the way. The order is part of the promise: endpoints and domain files come first, so nothing that is
 /// configured for other requests can stand between a console and its answer.
 #[must_use]
-pub fn route<'a, B>(
-    snapshot: &'a Snapshot,
+pub fn route<'s, 'r, B>(
+    snapshot: &'s Snapshot,
     caller: &Caller,
     host: &Host,
-    request: &'a Request<B>,
-) -> Route<'a> {
+    request: &'r Request<B>,
+) -> Route<'s, 'r> {
     let path = request.uri().path();
     // A WebSocket over HTTP/2 (RFC 8441) is asked for by CONNECT, and by GET over HTTP/1.1.
     let is_read = matches!(
@@ -55,8 +57,13 @@ pub fn route<'a, B>(
                 Ok(Some(verification)) => return Route::Verify(endpoint, counted, verification),
                 Err(rejection) => return Route::Refuse(counted, rejection),
             }
-        } else if !is_allowed && *request.method() == Method::POST {
-            return Route::Forbidden(counted);
+        } else if *request.method() == Method::POST {
+            if !is_allowed {
+                return Route::Forbidden(counted);
+            }
+            if !endpoint.messages.pass_untouched() {
+                return Route::Message(endpoint, counted);
+            }
         }
     }
     if is_read && let Some(content) = domain_file(snapshot, path) {

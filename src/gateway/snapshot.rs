@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::config::{Endpoint, Live};
-use crate::observe::metrics::{EndpointMetrics, Metrics};
+use crate::config::{Endpoint, Handling, Live};
+use crate::observe::metrics::{EndpointMetrics, MessageCounters, MessageSeries, Metrics};
 
 /// The live settings with what is derived from them.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Counted {
     pub name: Arc<str>,
     /// Resolved for the name.
     pub metrics: EndpointMetrics,
+    /// The same for messages, where something is done about them.
+    pub messages: Arc<MessageCounters>,
 }
 
 impl Snapshot {
@@ -40,7 +42,12 @@ impl Snapshot {
         for endpoint in &self.live.endpoints {
             let name = endpoint.name.as_str();
             let (tokens, keys) = slots(endpoint);
-            match next.live.endpoints.iter().find(|next| next.name == name) {
+            let next = next.live.endpoints.iter().find(|next| next.name == name);
+            let now = next.map_or(MessageSeries::NONE, series);
+            metrics
+                .message
+                .endpoint_changed(name, series(endpoint), now);
+            match next {
                 Some(next) => {
                     let (first_token, first_key) = slots(next);
                     let gone = (first_token..tokens, first_key..keys);
@@ -62,6 +69,7 @@ fn counted(endpoint: &Endpoint, metrics: &Metrics) -> Counted {
     Counted {
         name: endpoint.name.as_str().into(),
         metrics: metrics.verification.endpoint(&endpoint.name, tokens, keys),
+        messages: Arc::new(metrics.message.endpoint(&endpoint.name, series(endpoint))),
     }
 }
 
@@ -69,4 +77,16 @@ fn counted(endpoint: &Endpoint, metrics: &Metrics) -> Counted {
 fn slots(endpoint: &Endpoint) -> (usize, usize) {
     let credentials = &endpoint.credentials;
     (credentials.tokens.len(), credentials.keys().len())
+}
+
+fn series(endpoint: &Endpoint) -> MessageSeries {
+    let messages = &endpoint.messages;
+    MessageSeries {
+        bad: match messages.handling {
+            Handling::Forward => None,
+            Handling::Observe => Some("observed"),
+            Handling::Verify | Handling::Open => Some("refused"),
+        },
+        has_replies: messages.handling == Handling::Open || messages.reply_within.is_some(),
+    }
 }
