@@ -344,11 +344,7 @@ mod tests {
                 Some(SignatureMismatch),
             ),
             (other_token, body.clone(), Some(SignatureMismatch)),
-            (
-                unsigned("msg_signature", &query),
-                body,
-                Some(WrongMode),
-            ),
+            (unsigned("msg_signature", &query), body, Some(WrongMode)),
             (query.clone(), two, Some(MalformedBody)),
             (query.clone(), "hello".into(), Some(MalformedBody)),
             (query.clone(), String::new(), Some(MalformedBody)),
