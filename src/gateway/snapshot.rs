@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::messages::memory::Memory;
 use crate::config::{Endpoint, Handling, Live};
 use crate::observe::metrics::{EndpointMetrics, MessageCounters, MessageSeries, Metrics};
 
@@ -23,6 +24,8 @@ pub struct Counted {
     pub metrics: EndpointMetrics,
     /// The same for messages, where something is done about them.
     pub messages: Arc<MessageCounters>,
+    /// What has come lately, where messages are not to come too often.
+    pub memory: Option<Arc<Memory>>,
 }
 
 impl Snapshot {
@@ -35,6 +38,19 @@ impl Snapshot {
             .map(|endpoint| counted(endpoint, metrics))
             .collect();
         Self { live, endpoints }
+    }
+
+    /// Goes on with what `old`, whose place this takes, remembers of messages.
+    #[must_use]
+    pub fn succeeding(mut self, old: &Self) -> Self {
+        for (endpoint, counted) in self.live.endpoints.iter().zip(&mut self.endpoints) {
+            let before = old.endpoints().find(|(old, _)| old.name == endpoint.name);
+            let memory = before.and_then(|(_, counted)| counted.memory.clone());
+            if let Some(memory) = memory.filter(|memory| memory.serves(endpoint)) {
+                counted.memory = Some(memory);
+            }
+        }
+        self
     }
 
     /// Ends the series of what `next`, which takes this one's place, does not have any more.
@@ -70,6 +86,7 @@ fn counted(endpoint: &Endpoint, metrics: &Metrics) -> Counted {
         name: endpoint.name.as_str().into(),
         metrics: metrics.verification.endpoint(&endpoint.name, tokens, keys),
         messages: Arc::new(metrics.message.endpoint(&endpoint.name, series(endpoint))),
+        memory: Memory::of(endpoint).map(Arc::new),
     }
 }
 

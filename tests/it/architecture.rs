@@ -184,6 +184,7 @@ const FILES: &[&str] = &[
     "gateway/messages/delivery.rs",
     "gateway/messages/guard.rs",
     "gateway/messages/intake.rs",
+    "gateway/messages/memory.rs",
     "gateway/messages/mod.rs",
     "gateway/messages/reply.rs",
     "gateway/messages/verdict.rs",

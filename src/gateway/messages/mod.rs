@@ -3,6 +3,7 @@
 //! | file | has |
 //! |---|---|
 //! | `intake` | the body, held whole where it is needed |
+//! | `memory` | what was seen lately |
 //! | `verdict` | genuine or not, counted and logged |
 //! | `delivery` | the request that the upstream gets |
 //! | `reply` | a whole response → what the platform gets |
@@ -11,6 +12,7 @@
 mod delivery;
 mod guard;
 mod intake;
+pub mod memory;
 mod reply;
 mod verdict;
 

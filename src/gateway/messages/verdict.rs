@@ -76,13 +76,13 @@ impl Messages {
             now: unix_seconds(),
             window: endpoint.timestamp_window,
         };
-        check(
-            &endpoint.credentials,
-            endpoint.messages.mode,
-            asked,
-            body,
-            clock,
-        )
+        let mode = endpoint.messages.mode;
+        let genuine = check(&endpoint.credentials, mode, asked, body, clock)?;
+        let memory = message.counted.memory.as_ref();
+        if memory.is_some_and(|memory| !memory.takes(genuine.fingerprint)) {
+            return Err(Rejection::Replayed);
+        }
+        Ok(genuine)
     }
 }
 
