@@ -18,8 +18,9 @@ use super::host::Host;
 use super::messages::{Done, Message, Messages};
 use super::pending::Pending;
 use super::request_id::RequestIds;
-use super::snapshot::Snapshot;
+use super::snapshot::{Counted, Snapshot};
 use super::{breach, facts, intake, respond};
+use crate::config::Endpoint;
 use crate::lifecycle::drain::Drain;
 use crate::observe::chain::Chain;
 use crate::observe::exchange::{Exchange, Observer};
@@ -126,32 +127,33 @@ impl Gateway {
             request_id: &request_id,
             trace: trace.and_then(|trace| trace.onward),
         };
-        let Some((endpoint, counted)) = message else {
-            pending.exchange.route(RouteLabel::Forward);
-            return self.forward(forwarding, request, pending).await;
-        };
+        if let Some(addressed) = message {
+            // Boxed: it is rare, and would else be room that every request carries about.
+            return Box::pin(self.message(addressed, forwarding, request, pending)).await;
+        }
+        pending.exchange.route(RouteLabel::Forward);
+        self.forward(forwarding, request, pending).await
+    }
+
+    async fn message(
+        &self,
+        (endpoint, counted): (&Endpoint, &Counted),
+        forwarding: Forwarding<'_>,
+        request: Request<Incoming>,
+        mut pending: Pending,
+    ) -> Response<Body> {
         pending.exchange.route(RouteLabel::Message);
         let message = Message {
             endpoint,
             counted,
             forwarding: &forwarding,
         };
-        // Boxed: it is rare, and would else be room that every request carries about.
-        Box::pin(self.message(message, request, pending)).await
-    }
-
-    async fn message(
-        &self,
-        message: Message<'_>,
-        request: Request<Incoming>,
-        mut pending: Pending,
-    ) -> Response<Body> {
         match self.messages.take(&message, request, &mut pending).await {
             Ok(outgoing) => {
-                let silence = message.forwarding.live.timeouts.tunnel;
+                let silence = forwarding.live.timeouts.tunnel;
                 self.ask(outgoing, None, silence, pending).await
             }
-            Err(Done::Answered(own)) => pending.own(own),
+            Err(Done::Answered(own)) => pending.own(*own),
             Err(Done::Failed(error)) => failed(&error, pending),
         }
     }

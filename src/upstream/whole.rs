@@ -38,7 +38,7 @@ impl Whole {
     /// The response as it came.
     #[must_use]
     pub fn into_response(self) -> Response<Bytes> {
-        Response::from_parts(self.head, self.body.bytes.clone())
+        Response::from_parts(self.head, self.body.bytes)
     }
 }
 

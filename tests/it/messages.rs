@@ -59,7 +59,7 @@ fn opened(key: &str, encrypt: &str) -> (String, String) {
 }
 
 /// What is in a sealed reply in XML, whose signature is checked.
-fn opened_xml(account: &crate::inbox::Account, answer: &Answer) -> String {
+pub fn opened_xml(account: &crate::inbox::Account, answer: &Answer) -> String {
     let body = answer.body_text();
     let between = |before: &str, after: &str| {
         let (_, rest) = body.split_once(before).unwrap_or_else(|| panic!("{body}"));

@@ -310,9 +310,17 @@ mod tests {
         assert_eq!((replay.remember.get(), replay.times.get()), (10_000, 7));
     }
 
+    fn refused(cases: &[(&str, &str, &str)]) {
+        for (platform, more, expected) in cases {
+            let fault = fault(&yaml(platform, more));
+            let expected = format!("endpoints[0].{expected}");
+            assert!(fault.starts_with(&expected), "{more}: {fault}");
+        }
+    }
+
     #[test]
     fn what_cannot_work_is_refused_where_it_stands() {
-        for (platform, more, expected) in [
+        refused(&[
             (
                 "official_account",
                 "messages: check",
@@ -353,6 +361,12 @@ mod tests {
                 "deliver: yaml",
                 "deliver (config.yaml): found \"yaml\"; allowed are xml and json",
             ),
+        ]);
+    }
+
+    #[test]
+    fn times_and_numbers_outside_their_range_are_refused() {
+        refused(&[
             (
                 "official_account",
                 "reply_within: 999ms",
@@ -403,12 +417,6 @@ mod tests {
                 "messages: verify, timestamp_window: 5m, replay: {window: 5m}",
                 "replay.window (config.yaml): unknown key",
             ),
-        ] {
-            let fault = fault(&yaml(platform, more));
-            assert!(
-                fault.starts_with(&format!("endpoints[0].{expected}")),
-                "{more}: {fault}"
-            );
-        }
+        ]);
     }
 }

@@ -16,6 +16,7 @@ use crate::observe::chain::Chain;
 use crate::observe::exchange::Observer;
 use crate::observe::labels::{Label, RefusalLabel, ReplyLabel, UpstreamErrorLabel};
 use crate::observe::metrics::MessageCounters;
+use crate::upstream::error::BodyError;
 use crate::upstream::held::{Held, Limits, Unheld};
 use crate::upstream::request_body::RequestBody;
 use crate::upstream::whole::{Unanswered, Whole};
@@ -74,10 +75,8 @@ impl Messages {
             None => {
                 message.counted.messages.reply(ReplyLabel::Guarded);
                 pending.exchange.verdict(ReplyLabel::Guarded.label());
-                Err(Done::Answered(neutral(
-                    message.endpoint.platform,
-                    asked.format,
-                )))
+                let own = neutral(message.endpoint.platform, asked.format);
+                Err(Done::Answered(Box::new(own)))
             }
         }
     }
@@ -96,24 +95,17 @@ impl Messages {
         if let Unheld::NoRoom = why {
             tracing::warn!(endpoint = %message.counted.name, request_id, "no room for a reply: limits.messages");
             let metrics = &self.observer.metrics;
-            return Done::Answered(answer::refuse(
-                RefusalLabel::Overloaded,
-                metrics,
-                &mut pending.exchange,
-            ));
+            let exchange = &mut pending.exchange;
+            let own = answer::refuse(RefusalLabel::Overloaded, metrics, exchange);
+            return Done::Answered(Box::new(own));
         }
         tracing::warn!(endpoint = %message.counted.name, request_id, cause = partial(&why), "no whole reply from the upstream");
         if let Some(kind) = label(&why) {
             pending.exchange.upstream_failed(kind);
         }
         pending.exchange.verdict(ReplyLabel::Unreadable.label());
-        Done::Answered(respond::status(StatusCode::BAD_GATEWAY))
+        Done::Answered(Box::new(respond::status(StatusCode::BAD_GATEWAY)))
     }
-}
-
-/// What a message is written in, as far as that is known.
-pub(super) fn format(body: &[u8]) -> Option<Format> {
-    Format::of(body)
 }
 
 /// What every platform takes for "received". Of WeCom's URLs some want `success`, those of commands, and the others take
@@ -164,7 +156,7 @@ impl Late {
     }
 }
 
-fn partial(why: &Unheld<crate::upstream::error::BodyError>) -> String {
+fn partial(why: &Unheld<BodyError>) -> String {
     match why {
         Unheld::TooLarge => "it is larger than limits.message".to_owned(),
         Unheld::NoRoom => "limits.messages are held already".to_owned(),
@@ -173,7 +165,7 @@ fn partial(why: &Unheld<crate::upstream::error::BodyError>) -> String {
     }
 }
 
-fn label(why: &Unheld<crate::upstream::error::BodyError>) -> Option<UpstreamErrorLabel> {
+fn label(why: &Unheld<BodyError>) -> Option<UpstreamErrorLabel> {
     match why {
         Unheld::Broken(error) => Some(error.label()),
         Unheld::Slow => Some(UpstreamErrorLabel::Stalled),

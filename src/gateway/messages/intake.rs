@@ -112,6 +112,6 @@ impl Messages {
             Unheld::Slow => RefusalLabel::Stalled,
         };
         let refused = answer::refuse(refusal, &self.observer.metrics, &mut pending.exchange);
-        Err(Done::Answered(refused))
+        Err(Done::Answered(Box::new(refused)))
     }
 }

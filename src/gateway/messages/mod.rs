@@ -34,6 +34,7 @@ use crate::upstream::background::Background;
 use crate::upstream::error::ForwardError;
 use crate::upstream::held::Room;
 use crate::upstream::request_body::RequestBody;
+use crate::wechat::message::Format;
 
 /// A worker's messages.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ pub struct Message<'a> {
 #[derive(Debug)]
 pub enum Done {
     /// An answer.
-    Answered(Own),
+    Answered(Box<Own>),
     /// No answer, and the reason.
     Failed(ForwardError),
 }
@@ -100,7 +101,7 @@ impl Messages {
             None => None,
         };
         let is_checked = asked.is_some() && settings.handling != Handling::Observe;
-        let format = guard::format(held.bytes());
+        let format = Format::of(held.bytes());
         let (body, place) = held.into_body(pending);
         let mut outgoing = delivery::request(message, parts, body);
         if is_checked {
@@ -120,11 +121,7 @@ impl Messages {
             format,
         };
         let whole = self.wait(message, asked, pending).await?;
-        Err(Done::Answered(reply::answer(
-            message,
-            opening.as_ref(),
-            whole,
-            pending,
-        )))
+        let own = reply::answer(message, opening.as_ref(), whole, pending);
+        Err(Done::Answered(Box::new(own)))
     }
 }

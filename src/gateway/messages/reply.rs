@@ -46,7 +46,7 @@ pub(super) fn answer(
         return own;
     }
     if reply == ReplyLabel::Neutral {
-        return respond::text(StatusCode::OK, whole.body.bytes.clone());
+        return respond::text(StatusCode::OK, whole.body.bytes);
     }
     pending.exchange.verdict(reply.label());
     tracing::warn!(

@@ -118,5 +118,5 @@ pub(super) fn reject(
     } else {
         StatusCode::FORBIDDEN
     };
-    Err(Done::Answered(respond::status(status)))
+    Err(Done::Answered(Box::new(respond::status(status))))
 }
