@@ -13,6 +13,7 @@ use super::answer::{self, Next, Question};
 use super::body::Body;
 use super::caller::Caller;
 use super::client::Client;
+use super::diagnosis::Diagnostician;
 use super::forward::{self, Forwarding};
 use super::host::Host;
 use super::messages::{Done, Message, Messages};
@@ -47,6 +48,7 @@ pub struct Gateway {
     request_ids: RequestIds,
     tracer: Option<Tracer>,
     observer: Arc<Observer>,
+    diagnostician: Diagnostician,
     drain: Drain,
 }
 
@@ -58,6 +60,7 @@ impl Gateway {
         upstream: Upstream,
         tunnels: Tunnels,
         observer: Arc<Observer>,
+        diagnostician: Diagnostician,
         drain: Drain,
     ) -> Self {
         let upstream = Rc::new(upstream);
@@ -70,6 +73,7 @@ impl Gateway {
             request_ids: RequestIds::new(),
             tracer: observer.tracing.map(Tracer::new),
             observer,
+            diagnostician,
             drain,
         }
     }
@@ -106,10 +110,11 @@ impl Gateway {
             caller: &caller,
             host: &host,
             request: &request,
+            request_id: &request_id,
             is_overloaded: client.is_overloaded,
         };
-        let metrics = &self.observer.metrics;
-        let next = answer::here(&question, metrics, &mut pending.exchange);
+        let (observer, diagnostician) = (&self.observer, &self.diagnostician);
+        let next = answer::here(&question, observer, diagnostician, &mut pending.exchange);
         let message = match next {
             Next::Answered(own) => {
                 (_, pending.upload) = intake::split(request, &snapshot.live, &pending.exchange);

@@ -9,12 +9,14 @@
 //! | `verify` | the straight line through all of these |
 //! | `message` | messages: checked, opened, their replies sealed |
 //! | `rejection` | the closed list of reasons |
+//! | `diagnosis` | which single change would have made a refused one hold |
 //!
 //! Here are the words that an endpoint is configured with. Whatever is secret in them is wiped from
 //! memory when dropped, and none of it can be printed.
 //!
 //! Facts: `docs/protocol.md`, sections "Schemes" and "Receive ids".
 
+pub mod diagnosis;
 pub mod envelope;
 pub mod key;
 pub mod message;

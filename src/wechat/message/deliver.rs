@@ -20,7 +20,7 @@ use serde::ser::{Serialize, Serializer};
 use super::super::rejection::Rejection;
 use super::element::Element;
 use super::format::Format;
-use super::xml::{Piece, Pieces, Tag, is_name};
+use super::xml::{Piece, Pieces, Tag, is_blank, is_name};
 
 /// What platforms call the root.
 const ROOT: &str = "xml";
@@ -75,7 +75,7 @@ fn read(text: &str) -> Result<Element, Rejection> {
     }
     let (name, mut root) = root.ok_or(Rejection::MalformedBody)?;
     // Text of the document's own would have no name.
-    if name != ROOT || !root.text.trim_ascii().is_empty() {
+    if name != ROOT || !is_blank(&root.text) {
         return Err(Rejection::MalformedBody);
     }
     root.text.clear();
@@ -109,7 +109,7 @@ fn begun(tag: &Tag<'_>) -> Result<Element, Rejection> {
 /// Text beside elements is white space, which means nothing.
 fn ended(mut element: Element) -> Result<Element, Rejection> {
     if element.has_children() {
-        if !element.text.trim_ascii().is_empty() {
+        if !is_blank(&element.text) {
             return Err(Rejection::MalformedBody);
         }
         element.text.clear();
