@@ -92,6 +92,7 @@ mod rotation;
 mod runbook;
 mod sdk_backends;
 mod sdk_messages;
+mod sdk_opened;
 mod secrecy;
 mod series;
 mod shops;
