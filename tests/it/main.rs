@@ -119,3 +119,4 @@ mod verification;
 mod websocket;
 mod websocket_clients;
 mod websocket_h2;
+mod workers;

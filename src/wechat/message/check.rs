@@ -78,7 +78,6 @@ pub fn check(
     if !mode.is_encrypted() {
         return check_plain_head(credentials, query, clock);
     }
-    check_encrypted_head(credentials, query)?;
     let (Some(given), Scheme::Encrypted(envelopes) | Scheme::Either(envelopes)) =
         (query.msg_signature.as_deref(), &credentials.scheme)
     else {
@@ -136,7 +135,7 @@ pub fn check_plain_head(
 
 /// Whether the body of an encrypted message is worth reading: a stranger's mostly is not.
 ///
-/// [`check`] does this too. It says nothing about the message.
+/// It says nothing about the message: that is for [`check`].
 ///
 /// # Errors
 /// [`Rejection::WrongMode`] without `msg_signature`; [`Rejection::SignatureMismatch`] if there is a
@@ -364,6 +363,36 @@ mod tests {
         for (query, body, expected) in table {
             let answer = ask(&ours(), Mode::Safe, &query, &body);
             assert_eq!(answer.err(), expected, "{query} {body}");
+        }
+    }
+
+    #[test]
+    fn both_signatures_are_of_one_token() {
+        let (query, body) = sent(TOKEN, KEY, ID, b"hello");
+        let (other, _) = sent("BBBBB", KEY, ID, b"hello");
+        let (_, whole) = query.split_once("&timestamp").unwrap();
+        let (plain, _) = other.split_once("&timestamp").unwrap();
+        let mixed = format!("{plain}&timestamp{whole}");
+        let ours = credentials(&[TOKEN, "BBBBB"], Scheme::Either(envelopes(&[KEY], ID)));
+        assert!(ask(&ours, Mode::Safe, &query, &body).is_ok());
+        assert!(ask(&ours, Mode::Safe, &mixed, &body) == Err(SignatureMismatch));
+    }
+
+    #[test]
+    fn a_body_is_worth_reading_unless_its_head_is_a_strangers() {
+        let (query, _) = sent(TOKEN, KEY, ID, b"hello");
+        let (stranger, _) = sent("BBBBB", KEY, ID, b"hello");
+        let (_, unsigned) = query.split_once('&').unwrap();
+        let (plain, _) = query.split_once("&openid").unwrap();
+        let table = [
+            (query.as_str(), Ok(())),
+            (unsigned, Ok(())),
+            (plain, Err(WrongMode)),
+            (&stranger, Err(SignatureMismatch)),
+        ];
+        for (query, expected) in table {
+            let read = MessageQuery::parse(query).unwrap();
+            assert_eq!(check_encrypted_head(&ours(), &read), expected, "{query}");
         }
     }
 

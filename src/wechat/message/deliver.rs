@@ -153,6 +153,7 @@ mod tests {
                 "<xml><ExtAttr><Item><Name><![CDATA[爱好]]></Name><Type>0</Type><Text><Value><![CDATA[旅游]]></Value></Text></Item><Item><Type>1</Type></Item></ExtAttr></xml>",
                 r#"{"ExtAttr":{"Item":[{"Name":"爱好","Type":"0","Text":{"Value":"旅游"}},{"Type":"1"}]}}"#,
             ),
+            ("<xml>\n<a>\n <b>1</b>\n</a>\n</xml>", r#"{"a":{"b":"1"}}"#),
             (
                 "<xml><E><List><T>1</T></List><List><T>2</T></List></E><PicList></PicList></xml>",
                 r#"{"E":{"List":[{"T":"1"},{"T":"2"}]},"PicList":""}"#,

@@ -203,6 +203,20 @@ mod tests {
         assert_eq!((seen.len(), seen.sightings.len()), (30, 30));
     }
 
+    #[test]
+    fn what_was_seen_anew_is_not_forgotten_with_its_first_time() {
+        let mut seen = Seen::new(10, 1000, 1);
+        for number in 0..100 {
+            seen.sighted(print(number), 0);
+        }
+        assert_eq!(seen.sighted(print(99), 10), First);
+        for number in 100..200 {
+            seen.sighted(print(number), 11);
+        }
+        assert_eq!(seen.len(), 101);
+        assert_eq!(seen.sighted(print(99), 12), Replayed);
+    }
+
     proptest! {
         #[test]
         fn it_agrees_with_a_list_of_all_sightings(steps in proptest::collection::vec((0_u8..6, 0_u64..8), 0..200)) {

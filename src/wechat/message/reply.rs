@@ -227,6 +227,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_nonce_cannot_end_its_section() {
+        let (token, key) = secrets();
+        let frame = Frame::Xml;
+        let sealer = Sealer {
+            token: &token,
+            key: &key,
+            receive_id: b"",
+            frame,
+        };
+        let nonce = "a]]></Nonce><Encrypt>b</Encrypt>";
+        let reply = sealer.seal([1; 16], 1, nonce, b"hello");
+        assert!(encrypted_field(reply.as_bytes()).is_ok(), "{reply}");
+        let read = super::super::to_json(reply.as_bytes()).unwrap();
+        let read: Value = serde_json::from_slice(&read).unwrap();
+        assert_eq!(read["Nonce"], nonce);
+    }
+
     proptest! {
         #[test]
         fn any_nonce_and_content_come_back(
