@@ -73,6 +73,7 @@ mod observability;
 mod packages;
 mod partners;
 #[cfg(feature = "acme")]
+mod pay_notices;
 mod pebble;
 mod pool;
 mod prometheus;
