@@ -197,6 +197,8 @@ fn a_stop_waits_for_what_goes_on() {
     assert_eq!(answer.body_text(), "success");
     gate.signal("-TERM");
     gate.wait_for_line(&["listeners closed"]);
+    // Time in which it would end if it did not wait.
+    std::thread::park_timeout(Duration::from_millis(500));
     orders.send(Some(ok("text/xml", "<xml/>"))).unwrap();
     is_done.recv_timeout(SOON).unwrap();
     let ended = gate.wait();
