@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::held::Held;
 use super::upload::{Breach, Upload};
 
 /// The body; absent ones have their end from the start. An upload that breaks off is an error, never an end.
@@ -25,8 +26,10 @@ enum Source {
 /// What was read before it was known that it is to be sent, and what is still to come.
 #[derive(Clone, Debug)]
 struct Resumed {
-    held: Bytes,
+    bytes: Bytes,
     upload: Option<Rc<Upload>>,
+    /// The memory of `bytes`.
+    held: Option<Rc<Held>>,
 }
 
 impl RequestBody {
@@ -42,13 +45,35 @@ impl RequestBody {
         Self(upload.map_or(Source::Absent, Source::Upload))
     }
 
-    /// `held` goes out before the rest of `upload`, if there is to be a rest.
+    /// `held` goes out before the rest of `upload`, if there is to be a rest. Its memory is given back when it is sent.
     #[must_use]
-    pub fn resumed(held: Bytes, upload: Option<Rc<Upload>>) -> Self {
-        if held.is_empty() {
+    pub fn resumed(held: Held, upload: Option<Rc<Upload>>) -> Self {
+        if held.bytes.is_empty() {
             return Self::streaming(upload);
         }
-        Self(Source::Resumed(Box::new(Resumed { held, upload })))
+        Self(Source::Resumed(Box::new(Resumed {
+            bytes: held.bytes.clone(),
+            upload,
+            held: Some(Rc::new(held)),
+        })))
+    }
+
+    /// Other content in the place of all of this one, on its memory.
+    #[must_use]
+    pub fn replaced(&self, bytes: Bytes) -> Self {
+        if bytes.is_empty() {
+            return Self::absent();
+        }
+        let held = match &self.0 {
+            Source::Resumed(resumed) => resumed.held.clone(),
+            Source::Absent | Source::Upload(_) => None,
+        };
+        let upload = None;
+        Self(Source::Resumed(Box::new(Resumed {
+            bytes,
+            upload,
+            held,
+        })))
     }
 
     /// True if there is nothing to send.
@@ -89,8 +114,8 @@ impl Body for RequestBody {
         match &mut self.get_mut().0 {
             Source::Absent => Poll::Ready(None),
             Source::Upload(upload) => upload.poll(context),
-            Source::Resumed(resumed) if !resumed.held.is_empty() => {
-                Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut resumed.held)))))
+            Source::Resumed(resumed) if !resumed.bytes.is_empty() => {
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut resumed.bytes)))))
             }
             Source::Resumed(resumed) => match &resumed.upload {
                 Some(upload) => upload.poll(context),
@@ -105,7 +130,7 @@ impl Body for RequestBody {
             Source::Upload(upload) => upload.is_end_stream(),
             Source::Resumed(resumed) => {
                 let upload = resumed.upload.as_ref();
-                resumed.held.is_empty() && upload.is_none_or(|upload| upload.is_end_stream())
+                resumed.bytes.is_empty() && upload.is_none_or(|upload| upload.is_end_stream())
             }
         }
     }
@@ -121,7 +146,7 @@ impl Body for RequestBody {
 
 impl Resumed {
     fn size_hint(&self) -> SizeHint {
-        let held = self.held.len() as u64;
+        let held = self.bytes.len() as u64;
         let Some(upload) = &self.upload else {
             return SizeHint::with_exact(held);
         };

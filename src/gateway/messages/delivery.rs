@@ -102,7 +102,7 @@ pub(super) fn open(request: &mut Request<RequestBody>, opening: &mut Opening, qu
     if let Ok(receive_id) = HeaderValue::from_bytes(&opening.opened.receive_id) {
         headers.insert(X_WECHAT_RECEIVE_ID, receive_id);
     }
-    *request.body_mut() = RequestBody::resumed(content.into(), None);
+    *request.body_mut() = request.body().replaced(content.into());
 }
 
 fn plain_target(uri: &Uri, query: &str, signature: &str) -> Uri {

@@ -17,7 +17,7 @@ use crate::observe::exchange::Observer;
 use crate::observe::labels::{Label, RefusalLabel, ReplyLabel, UpstreamErrorLabel};
 use crate::observe::metrics::MessageCounters;
 use crate::upstream::error::BodyError;
-use crate::upstream::held::{Held, Limits, Unheld};
+use crate::upstream::held::{Limits, Unheld};
 use crate::upstream::request_body::RequestBody;
 use crate::upstream::whole::{Unanswered, Whole};
 use crate::wechat::Platform;
@@ -29,8 +29,6 @@ pub(super) struct Asked {
     pub(super) arrived: Instant,
     /// What is sent.
     pub(super) outgoing: Request<RequestBody>,
-    /// Memory that it takes.
-    pub(super) place: Option<Held>,
     /// What the message is written in.
     pub(super) format: Option<Format>,
 }
@@ -50,12 +48,8 @@ impl Messages {
             time: self.upstream.response_timeout(),
         };
         let (upstream, room) = (Rc::clone(&self.upstream), self.room.clone());
-        let (outgoing, place) = (asked.outgoing, asked.place);
-        let work = async move {
-            let whole = upstream.forward_whole(outgoing, room, limits).await;
-            drop(place);
-            whole
-        };
+        let outgoing = asked.outgoing;
+        let work = async move { upstream.forward_whole(outgoing, room, limits).await };
         let whole = match message.endpoint.messages.reply_within {
             None => Some(work.await),
             Some(within) => {

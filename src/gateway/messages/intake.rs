@@ -43,16 +43,13 @@ impl Intake {
         }
     }
 
-    /// The same body for the upstream, and what has to be kept until it is sent.
-    pub(super) fn into_body(self, pending: &Pending) -> (RequestBody, Option<Held>) {
+    /// The same body for the upstream.
+    pub(super) fn into_body(self, pending: &Pending) -> RequestBody {
         let upload = || pending.upload.as_ref().map(Rc::clone);
         match self {
-            Self::Streamed => (RequestBody::streaming(upload()), None),
-            Self::Whole(held) => (RequestBody::resumed(held.bytes.clone(), None), Some(held)),
-            Self::Begun(held) => (
-                RequestBody::resumed(held.bytes.clone(), upload()),
-                Some(held),
-            ),
+            Self::Streamed => RequestBody::streaming(upload()),
+            Self::Whole(held) => RequestBody::resumed(held, None),
+            Self::Begun(held) => RequestBody::resumed(held, upload()),
         }
     }
 }

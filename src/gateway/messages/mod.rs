@@ -102,7 +102,7 @@ impl Messages {
         };
         let is_checked = asked.is_some() && settings.handling != Handling::Observe;
         let format = Format::of(held.bytes());
-        let (body, place) = held.into_body(pending);
+        let body = held.into_body(pending);
         let mut outgoing = delivery::request(message, parts, body);
         if is_checked {
             delivery::mark(&mut outgoing, message.counted);
@@ -117,7 +117,6 @@ impl Messages {
         let asked = guard::Asked {
             arrived,
             outgoing,
-            place,
             format,
         };
         let whole = self.wait(message, asked, pending).await?;
