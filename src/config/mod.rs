@@ -45,8 +45,8 @@ pub use secret::Secret;
 pub use settings::{
     Acme, BodyLimits, Boot, ChallengeType, ClientAuth, ClientCertificate, Collector, Deliver,
     Drain, Endpoint, EndpointPath, ExternalAccount, Handling, Headers, Http, Http2Limits, Limits,
-    Listen, Live, Log, LogFormat, Messages, Networks, OtherRequests, Protocol, Reload, RenewBefore,
-    Replay, Settings, Target, TicketKey, Timeouts, Tls, TlsVersion, Trace, Underscores, Upstream,
-    UpstreamTls,
+    Listen, Live, Log, LogFormat, LoosePath, Messages, Networks, OtherRequests, Protocol, Reload,
+    RenewBefore, Replay, Settings, Target, TicketKey, Timeouts, Tls, TlsVersion, Trace,
+    Underscores, Upstream, UpstreamTls,
 };
 pub use source::Source;

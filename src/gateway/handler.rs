@@ -155,8 +155,11 @@ impl Gateway {
         };
         match self.messages.take(&message, request, &mut pending).await {
             Ok(outgoing) => {
-                let silence = forwarding.live.timeouts.tunnel;
-                self.ask(outgoing, None, silence, pending).await
+                pending.exchange.upstream_asked();
+                match self.upstream.forward(outgoing).await {
+                    Ok(answer) => self.relay(answer, None, Duration::ZERO, pending),
+                    Err(error) => failed(&error, pending),
+                }
             }
             Err(Done::Answered(own)) => pending.own(*own),
             Err(Done::Failed(error)) => failed(&error, pending),
@@ -192,27 +195,11 @@ impl Gateway {
             return failed(&ForwardError::Upload(Breach::TooLarge), pending);
         }
         let body = RequestBody::streaming(pending.upload.clone());
+        pending.exchange.upstream_asked();
         let outgoing = forward::upstream_request(&forwarding, parts, body, wish.is_some());
         let silence = forwarding.live.timeouts.tunnel;
-        self.ask(outgoing, wish, silence, pending).await
-    }
-
-    async fn ask(
-        &self,
-        outgoing: Request<RequestBody>,
-        wish: Option<Wish>,
-        silence: Duration,
-        mut pending: Pending,
-    ) -> Response<Body> {
-        pending.exchange.upstream_asked();
         match self.upstream.forward(outgoing).await {
-            Ok(answer) => {
-                pending.exchange.upstream_answered(answer.waited);
-                if let Some(upload) = &pending.upload {
-                    upload.answered();
-                }
-                self.relay(answer, wish, silence, pending)
-            }
+            Ok(answer) => self.relay(answer, wish, silence, pending),
             Err(error) => failed(&error, pending),
         }
     }
@@ -223,13 +210,17 @@ impl Gateway {
         answer: Answer,
         wish: Option<Wish>,
         silence: Duration,
-        pending: Pending,
+        mut pending: Pending,
     ) -> Response<Body> {
         let Answer {
             mut response,
             lease,
-            ..
+            waited,
         } = answer;
+        pending.exchange.upstream_answered(waited);
+        if let Some(upload) = &pending.upload {
+            upload.answered();
+        }
         if !headers::is_chunked_or_plain(response.headers()) {
             return failed(&ForwardError::Coding, pending);
         }

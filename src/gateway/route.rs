@@ -6,7 +6,7 @@ use http::{Method, Request};
 use super::caller::Caller;
 use super::host::Host;
 use super::snapshot::{Counted, Snapshot};
-use crate::config::{Endpoint, OtherRequests};
+use crate::config::{Endpoint, LoosePath, OtherRequests};
 use crate::observe::labels::ListenerLabel;
 use crate::wechat::{Rejection, Verification};
 
@@ -47,7 +47,13 @@ pub fn route<'s, 'r, B>(
         *request.method(),
         Method::GET | Method::HEAD | Method::CONNECT
     );
-    let endpoint = endpoint_at(snapshot, host, path);
+    let is_message = *request.method() == Method::POST;
+    let endpoint = endpoint_at(snapshot, host, path).or_else(|| {
+        let disguised = is_message && snapshot.does_messages;
+        disguised
+            .then(|| disguised_at(snapshot, host, path))
+            .flatten()
+    });
     if let Some((endpoint, counted)) = endpoint {
         let is_allowed = may_call(endpoint, caller);
         if is_read {
@@ -57,7 +63,7 @@ pub fn route<'s, 'r, B>(
                 Ok(Some(verification)) => return Route::Verify(endpoint, counted, verification),
                 Err(rejection) => return Route::Refuse(counted, rejection),
             }
-        } else if *request.method() == Method::POST {
+        } else if is_message {
             if !is_allowed {
                 return Route::Forbidden(counted);
             }
@@ -110,6 +116,22 @@ fn endpoint_at<'a>(
         }
     }
     nearest.map(|(_, found)| found)
+}
+
+/// The endpoint that a backend may take a path for although it is another, among those that messages do not pass by.
+fn disguised_at<'a>(
+    snapshot: &'a Snapshot,
+    host: &Host,
+    path: &str,
+) -> Option<(&'a Endpoint, &'a Counted)> {
+    let (path, name) = (LoosePath::of(path), host.name());
+    let is_for = |endpoint: &Endpoint| {
+        let is_host = |wanted: &String| name.is_some_and(|name| wanted.eq_ignore_ascii_case(name));
+        endpoint.host.as_ref().is_none_or(is_host)
+            && !endpoint.messages.pass_untouched()
+            && endpoint.path.may_be(&path)
+    };
+    snapshot.endpoints().find(|(endpoint, _)| is_for(endpoint))
 }
 
 /// Whether a path is some endpoint's, on whatever host.

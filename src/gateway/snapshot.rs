@@ -13,6 +13,8 @@ pub struct Snapshot {
     pub live: Live,
     /// In the order of `live.endpoints`.
     endpoints: Vec<Counted>,
+    /// True if there is an endpoint whose messages do not pass untouched.
+    pub does_messages: bool,
 }
 
 /// An endpoint's name and counters.
@@ -37,7 +39,15 @@ impl Snapshot {
             .iter()
             .map(|endpoint| counted(endpoint, metrics))
             .collect();
-        Self { live, endpoints }
+        let does_messages = !live
+            .endpoints
+            .iter()
+            .all(|endpoint| endpoint.messages.pass_untouched());
+        Self {
+            live,
+            endpoints,
+            does_messages,
+        }
     }
 
     /// Goes on with what `old`, whose place this takes, remembers of messages.

@@ -250,6 +250,39 @@ fn no_forgery_reaches_the_backend() {
     }
 }
 
+/// Backends read paths in more ways than one: what some of them would take for the endpoint is checked as it is.
+#[test]
+fn no_other_spelling_of_the_path_is_a_way_around() {
+    let backend = Inbox::replying("<xml/>");
+    let endpoints = STAFF.yaml("messages: verify");
+    let gate = Gate::start(&format!(
+        "{}http: {{other: forward}}\nendpoints:\n{endpoints}",
+        backend.yaml()
+    ));
+    for path in [
+        "/%73taff",
+        "/STAFF",
+        "//staff",
+        "/./staff",
+        "/a/../staff",
+        "/staff;a=b",
+        "/staff//",
+        "/%2Fstaff",
+    ] {
+        let answer = SHOP.sealed(MESSAGE).to(path).send(&gate);
+        assert_eq!(answer.status(), 403, "{path}");
+    }
+    assert_eq!(backend.received().len(), 0);
+    assert_eq!(STAFF.sealed(MESSAGE).to("/Staff").send(&gate).status(), 200);
+    assert_eq!(backend.last_of(1).field("x-wechat-verified"), "staff");
+    // Other paths are nobody's business.
+    assert_eq!(
+        SHOP.plain(MESSAGE).to("/staff/more").send(&gate).status(),
+        200
+    );
+    assert_eq!(backend.last_of(2).fields("x-wechat-verified"), [""; 0]);
+}
+
 #[test]
 fn a_body_that_breaks_off_reaches_nobody() {
     let backend = Inbox::replying("<xml/>");

@@ -1,5 +1,7 @@
 //! An endpoint's path, in which a segment may stand for the id that a platform puts there.
 
+use percent_encoding::percent_decode_str;
+
 use crate::config::fault::Wrong;
 use crate::config::place::Place;
 
@@ -16,7 +18,13 @@ const LONGEST_ID: usize = 64;
 pub struct EndpointPath {
     text: String,
     is_exact: bool,
+    loose: LoosePath,
 }
+
+/// What is left of a path when all is taken from it that some backend does not look at: letter case, percent-encoding,
+/// empty segments, `.` and `..`, parameters behind ";", and `\` for "/".
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LoosePath(Vec<String>);
 
 impl EndpointPath {
     /// Of a path that begins with "/".
@@ -26,6 +34,7 @@ impl EndpointPath {
         Self {
             text: text.to_owned(),
             is_exact: !text.split('/').any(is_parameter),
+            loose: LoosePath::of(text),
         }
     }
 
@@ -57,6 +66,19 @@ impl EndpointPath {
         self.text.split('/').all(is_same) && asked.next().is_none()
     }
 
+    /// Whether some backend may take `path` for this one.
+    #[must_use]
+    pub fn may_be(&self, path: &LoosePath) -> bool {
+        let is_same = |(wanted, asked): (&String, &String)| {
+            let is_parameter = PARAMETERS
+                .iter()
+                .any(|name| wanted.eq_ignore_ascii_case(name));
+            wanted == asked || (is_parameter && is_id(asked))
+        };
+        let (wanted, asked) = (&self.loose.0, &path.0);
+        wanted.len() == asked.len() && wanted.iter().zip(asked).all(is_same)
+    }
+
     /// The same for paths of which one would hide the other.
     pub(super) fn shape(&self) -> String {
         let segment = |segment| {
@@ -71,6 +93,24 @@ impl EndpointPath {
             .map(segment)
             .collect::<Vec<_>>()
             .join("/")
+    }
+}
+
+impl LoosePath {
+    /// Of a request's path.
+    #[must_use]
+    pub fn of(path: &str) -> Self {
+        let decoded = percent_decode_str(path).decode_utf8_lossy();
+        let decoded = decoded.to_ascii_lowercase();
+        let mut segments = Vec::new();
+        for segment in decoded.split(['/', '\\']) {
+            match segment.split(';').next().unwrap_or_default() {
+                "" | "." => {}
+                ".." => drop(segments.pop()),
+                segment => segments.push(segment.to_owned()),
+            }
+        }
+        Self(segments)
     }
 }
 
@@ -103,7 +143,7 @@ fn is_id(segment: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::EndpointPath;
+    use super::{EndpointPath, LoosePath};
     use crate::config::trial::{fault, settings};
 
     fn yaml(path: &str) -> String {
@@ -174,6 +214,34 @@ mod tests {
         }
         let plain = EndpointPath::new("/$APPID");
         assert!(plain.is_exact() && plain.is("/$APPID") && !plain.is("/wx1"));
+    }
+
+    #[test]
+    fn what_a_backend_may_take_for_a_path_is_known() {
+        let path = EndpointPath::new("/open/$APPID$/callback");
+        for asked in [
+            "/open/wx1/callback",
+            "/OPEN/wx1/Callback",
+            "//open/wx1/callback/",
+            "/open/wx1/%63allback",
+            "/a/../open/wx1/./callback",
+            "/open;v=1/wx1/callback;jsessionid=2",
+            "/open\\wx1\\callback",
+            "/%2e%2e/open%2fwx1/callback",
+        ] {
+            assert!(path.may_be(&LoosePath::of(asked)), "{asked}");
+        }
+        for asked in [
+            "",
+            "/",
+            "/open/wx1",
+            "/open/wx1/callback/a",
+            "/open/w.x/callback",
+            "/open/../wx1/callback",
+            "/xopen/wx1/callback",
+        ] {
+            assert!(!path.may_be(&LoosePath::of(asked)), "{asked}");
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ use bytes::Bytes;
 pub use acme::{Acme, ChallengeType, RenewBefore};
 pub use boot::Boot;
 pub use endpoint::Endpoint;
-pub use endpoint_path::EndpointPath;
+pub use endpoint_path::{EndpointPath, LoosePath};
 pub use external_account::ExternalAccount;
 pub use headers::{Headers, Underscores};
 pub use http::{Http, OtherRequests};
