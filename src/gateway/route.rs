@@ -78,7 +78,8 @@ fn may_call(endpoint: &Endpoint, caller: &Caller) -> bool {
     allow.is_none_or(|networks| networks.contain(caller.address.ip))
 }
 
-/// The endpoint of a path, with or without a slash at its end. One for this host comes before one for every host.
+/// The endpoint of a path, with or without a slash at its end. One for this host comes before one for every host, then
+/// one with exactly this path before one with an id in it.
 fn endpoint_at<'a>(
     snapshot: &'a Snapshot,
     host: &Host,
@@ -86,20 +87,22 @@ fn endpoint_at<'a>(
 ) -> Option<(&'a Endpoint, &'a Counted)> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let name = host.name();
-    let mut for_every_host = None;
+    let mut nearest = None;
     for (endpoint, counted) in snapshot
         .endpoints()
-        .filter(|(endpoint, _)| endpoint.path == path)
+        .filter(|(endpoint, _)| endpoint.path.is(path))
     {
-        match (&endpoint.host, name) {
-            (None, _) => for_every_host = Some((endpoint, counted)),
-            (Some(wanted), Some(name)) if wanted.eq_ignore_ascii_case(name) => {
-                return Some((endpoint, counted));
-            }
-            (Some(_), _) => {}
+        let is_for_host = match (&endpoint.host, name) {
+            (None, _) => false,
+            (Some(wanted), Some(name)) if wanted.eq_ignore_ascii_case(name) => true,
+            (Some(_), _) => continue,
+        };
+        let rank = (is_for_host, endpoint.path.is_exact());
+        if nearest.is_none_or(|(best, _)| best < rank) {
+            nearest = Some((rank, (endpoint, counted)));
         }
     }
-    for_every_host
+    nearest.map(|(_, found)| found)
 }
 
 /// Whether a path is some endpoint's, on whatever host.
@@ -110,7 +113,7 @@ pub fn is_endpoint_path(snapshot: &Snapshot, path: &str) -> bool {
         .live
         .endpoints
         .iter()
-        .any(|endpoint| endpoint.path == path)
+        .any(|endpoint| endpoint.path.is(path))
 }
 
 fn domain_file<'a>(snapshot: &'a Snapshot, path: &str) -> Option<&'a Bytes> {
