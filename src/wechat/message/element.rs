@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// Elements that platforms repeat as members of a list: always an array, also when there is one.
 /// `docs/protocol.md`, section "Messages", says which messages have them.
-const LIST_MEMBERS: [&str; 10] = [
+const LIST_MEMBERS: [&str; 11] = [
     "item",
     "Item",
     "List",
@@ -14,6 +14,7 @@ const LIST_MEMBERS: [&str; 10] = [
     "NotifyNode",
     "Notifyer",
     "SpRecord",
+    "Comments",
     "Details",
     "SelectedItem",
     "OptionId",

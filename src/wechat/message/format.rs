@@ -1,7 +1,7 @@
 //! XML or JSON, by the first byte of a body that is no blank.
 //!
-//! The Content-Type is not asked: platforms send `text/xml` with JSON in it. A byte order mark is
-//! refused: no platform sends one, and readers disagree whether to skip it.
+//! The Content-Type is not asked: no documentation has one. A byte order mark is refused: no platform
+//! sends one, and readers disagree whether to skip it.
 
 /// What a body is written in.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -121,3 +121,128 @@ pub fn plain_query(raw_query: &str, signature: &str) -> String {
     }
     plain
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::super::vectors::load;
+    use super::Rejection::{DuplicateParameter, MalformedParameter, MissingParameter};
+    use super::*;
+
+    const HEX: &str = "6c5c811b55cc85e0e1b54100749188c20beb3f5d";
+
+    fn good() -> String {
+        format!(
+            "signature={HEX}&timestamp=1714112445&nonce=415670741&encrypt_type=aes&msg_signature={HEX}"
+        )
+    }
+
+    #[test]
+    fn published_queries_are_read() {
+        for vector in load("post_encrypted") {
+            let read = MessageQuery::parse(vector["raw_query"].as_str().unwrap()).unwrap();
+            assert_eq!(read.signature.as_deref(), vector["signature"].as_str());
+            assert_eq!(
+                read.msg_signature.as_deref(),
+                vector["msg_signature"].as_str()
+            );
+            assert_eq!(read.timestamp, vector["timestamp"].as_str().unwrap());
+            assert_eq!(read.nonce, vector["nonce"].as_str().unwrap());
+            assert!(read.claims_encryption());
+        }
+    }
+
+    #[test]
+    fn queries_are_read_as_those_of_verifications_are() {
+        let plain = format!("signature={HEX}&timestamp=1&nonce=2");
+        let table = [
+            (good(), Ok(true)),
+            (plain.clone(), Ok(false)),
+            (format!("{plain}&encrypt_type=raw"), Ok(false)),
+            (format!("{plain}&encrypt_type=aes"), Ok(true)),
+            (format!("{plain}&echostr=%zz&openid=%&openid=1"), Ok(false)),
+            (
+                format!("msg%5Fsignature={HEX}&timestamp=1&nonce=2"),
+                Ok(true),
+            ),
+            (
+                format!("{}&nonce=415670741", good()),
+                Err(DuplicateParameter),
+            ),
+            (format!("{}&%6eonce=1", good()), Err(DuplicateParameter)),
+            (
+                format!("{}&encrypt_type=aes", good()),
+                Err(DuplicateParameter),
+            ),
+            ("nonce=1&nonce=1".into(), Err(DuplicateParameter)),
+            (String::new(), Err(MissingParameter)),
+            ("timestamp=1&nonce=2".into(), Err(MissingParameter)),
+            (
+                format!("signature={HEX}&timestamp=1"),
+                Err(MissingParameter),
+            ),
+            (format!("signature={HEX}&nonce=1"), Err(MissingParameter)),
+            (
+                format!("Signature={HEX}&timestamp=1&nonce=2"),
+                Err(MissingParameter),
+            ),
+            (
+                "signature=1&timestamp=1&nonce=2".into(),
+                Err(MalformedParameter),
+            ),
+            (good().replace("415670741", ""), Err(MalformedParameter)),
+            (good().replace("415670741", "%00"), Err(MalformedParameter)),
+            (good().replace("1714112445", "%"), Err(MalformedParameter)),
+            (good().replace("aes", ""), Err(MalformedParameter)),
+        ];
+        for (query, expected) in table {
+            let read = MessageQuery::parse(&query).map(|read| read.claims_encryption());
+            assert_eq!(read, expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn plain_mode_has_the_same_query_without_what_speaks_of_encryption() {
+        let table = [
+            (
+                "signature=s&timestamp=1&nonce=2&openid=o&encrypt_type=aes&msg_signature=m",
+                "signature=s&timestamp=1&nonce=2&openid=o",
+            ),
+            (
+                "msg_signature=m&timestamp=1&nonce=2",
+                "signature=NEW&timestamp=1&nonce=2",
+            ),
+            (
+                "app=%41+b&msg%5fsignature=m&x&&%65ncrypt_type=aes&timestamp=1",
+                "signature=NEW&app=%41+b&x&&timestamp=1",
+            ),
+            ("%73ignature=s&msg_signature=m", "%73ignature=s"),
+            ("msg_signature=m", "signature=NEW"),
+            ("", "signature=NEW&"),
+        ];
+        for (query, expected) in table {
+            assert_eq!(plain_query(query, "NEW"), expected, "{query}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_query_panics(query in ".*") {
+            let _ = MessageQuery::parse(&query);
+            let _ = MessageQuery::parse(&good().replace("415670741", &query));
+        }
+
+        #[test]
+        fn what_was_read_is_read_from_the_plain_query_too(extra in "[a-z&=%+0-9]{0,20}") {
+            let query = format!("{extra}&msg_signature={HEX}&timestamp=1&nonce=2");
+            if MessageQuery::parse(&query).is_ok() {
+                let plain = plain_query(&query, HEX);
+                let read = MessageQuery::parse(&plain).unwrap();
+                prop_assert_eq!(read.signature.as_deref(), Some(HEX));
+                prop_assert!(!read.claims_encryption());
+                prop_assert_eq!((&*read.timestamp, &*read.nonce), ("1", "2"));
+            }
+        }
+    }
+}

@@ -127,3 +127,111 @@ impl Seen {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Sighting::{First, Repeated, Replayed};
+    use super::*;
+
+    fn print(number: u8) -> Fingerprint {
+        [number; 20]
+    }
+
+    #[test]
+    fn a_message_is_let_through_as_often_as_platforms_repeat_it() {
+        let mut seen = Seen::new(600, 100, 3);
+        let expected = [First, Repeated(2), Repeated(3), Replayed, Replayed];
+        for (second, expected) in (0..).zip(expected) {
+            assert_eq!(seen.sighted(print(1), 1000 + 5 * second), expected);
+        }
+        assert_eq!(seen.sighted(print(2), 1030), First);
+        assert_eq!(seen.sighted(print(1), 1599), Replayed);
+        assert_eq!(seen.sighted(print(1), 1600), First);
+        assert_eq!(seen.sighted(print(1), 1601), Repeated(2));
+    }
+
+    #[test]
+    fn once_is_the_least() {
+        for times in [0, 1] {
+            let mut seen = Seen::new(600, 100, times);
+            assert_eq!(seen.sighted(print(1), 0), First);
+            assert_eq!(seen.sighted(print(1), 0), Replayed);
+        }
+    }
+
+    #[test]
+    fn the_oldest_gives_way_when_there_are_too_many() {
+        let mut seen = Seen::new(600, 2, 1);
+        for number in [1, 2, 3] {
+            assert_eq!(seen.sighted(print(number), 0), First);
+            assert!(seen.len() <= 2);
+        }
+        assert_eq!(seen.sighted(print(3), 0), Replayed);
+        assert_eq!(seen.sighted(print(2), 0), Replayed);
+        assert_eq!(seen.sighted(print(1), 0), First);
+        let mut none = Seen::new(600, 0, 1);
+        assert_eq!(
+            [none.sighted(print(1), 0), none.sighted(print(1), 0)],
+            [First, First]
+        );
+        assert!(none.is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_lets_nothing_through() {
+        let mut seen = Seen::new(600, 10, 1);
+        assert_eq!(seen.sighted(print(1), 5000), First);
+        assert_eq!(seen.sighted(print(1), 4000), Replayed);
+    }
+
+    #[test]
+    fn what_is_past_its_time_is_cleared_away() {
+        let mut seen = Seen::new(10, 1000, 1);
+        for number in 0..100 {
+            seen.sighted(print(number), 0);
+        }
+        for number in 0..100 {
+            seen.sighted(print(number), 10);
+        }
+        assert_eq!(seen.len(), 100);
+        assert_eq!(seen.sightings.len(), 100);
+        for number in 0..30 {
+            seen.sighted(print(100 + number), 20);
+        }
+        assert_eq!((seen.len(), seen.sightings.len()), (30, 30));
+    }
+
+    #[test]
+    fn what_was_seen_anew_is_not_forgotten_with_its_first_time() {
+        let mut seen = Seen::new(10, 1000, 1);
+        for number in 0..100 {
+            seen.sighted(print(number), 0);
+        }
+        assert_eq!(seen.sighted(print(99), 10), First);
+        for number in 100..200 {
+            seen.sighted(print(number), 11);
+        }
+        assert_eq!(seen.len(), 101);
+        assert_eq!(seen.sighted(print(99), 12), Replayed);
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_a_list_of_all_sightings(steps in proptest::collection::vec((0_u8..6, 0_u64..8), 0..200)) {
+            let mut seen = Seen::new(20, 1000, 3);
+            let mut first: std::collections::BTreeMap<u8, (u64, u32)> = Default::default();
+            let mut now = 0;
+            for (number, pause) in steps {
+                now += pause;
+                let known = first.entry(number).and_modify(|(begun, count)| {
+                    if now - *begun >= 20 { (*begun, *count) = (now, 1) } else { *count += 1 }
+                }).or_insert((now, 1));
+                let expected = match known.1 { 1 => First, count @ 2..=3 => Repeated(count), _ => Replayed };
+                prop_assert_eq!(seen.sighted(print(number), now), expected);
+                prop_assert!(seen.sightings.len() <= seen.order.len());
+            }
+        }
+    }
+}

@@ -41,7 +41,7 @@ impl<'a> Tag<'a> {
     }
 
     pub(super) fn has_attributes(&self) -> bool {
-        !self.0.attributes_raw().trim_ascii().is_empty()
+        !is_blank(self.0.attributes_raw())
     }
 
     pub(super) fn start(&self) -> &BytesStart<'a> {
@@ -94,7 +94,7 @@ impl<'a> Pieces<'a> {
                     self.depth = self.depth.saturating_sub(1);
                     return Ok(Some(Piece::Close));
                 }
-                Event::Text(text) if self.depth == 0 && text.trim_ascii().is_empty() => {}
+                Event::Text(text) if self.depth == 0 && is_blank(&text) => {}
                 // XML wants the one place of "]]>" outside of CDATA escaped.
                 Event::Text(text) if self.depth > 0 && !text.contains("]]>") => {
                     return Ok(Some(Piece::Text(text.xml10_content())));
@@ -145,6 +145,12 @@ fn resolve(reference: &BytesRef<'_>) -> Result<Cow<'static, str>, Rejection> {
         }
     };
     Ok(Cow::Borrowed(known))
+}
+
+/// Whether `text` is white space as XML knows it, or nothing.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
 /// Whether `name` can name an element or an attribute here: without a prefix, and without "@" and "#",
