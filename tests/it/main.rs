@@ -50,6 +50,7 @@ mod drain_command;
 mod early_answer;
 mod exhaustion;
 mod expect;
+mod explain;
 mod forwarding;
 mod frames;
 mod fuzz_corpus;
