@@ -11,6 +11,7 @@ use http::StatusCode;
 
 use super::access_log::{AccessLog, Record, rfc3339};
 use super::address::Address;
+use super::handshakes::FailedHandshakes;
 use super::labels::{
     AbortLabel, Label, ListenerLabel, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel,
     StatusLabel, TunnelEndLabel, UpstreamErrorLabel,
@@ -34,6 +35,8 @@ pub struct Observer {
     pub spans: Option<Spans>,
     /// What the status page shows of verifications.
     pub recent: Recent,
+    /// The same of TLS handshakes that failed.
+    pub handshakes: FailedHandshakes,
     is_cutting: AtomicBool,
 }
 
@@ -47,6 +50,7 @@ impl Observer {
             tracing: None,
             spans: None,
             recent: Recent::default(),
+            handshakes: FailedHandshakes::default(),
             is_cutting: AtomicBool::new(false),
         }
     }

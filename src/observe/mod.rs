@@ -8,6 +8,7 @@ pub mod address;
 pub mod admin;
 pub mod chain;
 pub mod exchange;
+pub mod handshakes;
 pub mod journal;
 pub mod labels;
 pub mod log;
