@@ -23,6 +23,12 @@ pub struct Counted {
     pub metrics: EndpointMetrics,
 }
 
+impl AsRef<Live> for Snapshot {
+    fn as_ref(&self) -> &Live {
+        &self.live
+    }
+}
+
 impl Snapshot {
     /// Resolves every counter, so that each series exists from the start.
     #[must_use]

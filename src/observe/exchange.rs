@@ -17,7 +17,9 @@ use super::labels::{
     StatusLabel, TunnelEndLabel, UpstreamErrorLabel,
 };
 use super::metrics::Metrics;
+use super::reachability::Reachability;
 use super::recent::Recent;
+use super::reloads::Reloads;
 use super::trace::span::{Named, Span, UpstreamPart};
 use super::trace::spans::Spans;
 use super::trace::tracer::{Recording, Tracing};
@@ -37,6 +39,10 @@ pub struct Observer {
     pub recent: Recent,
     /// The same of TLS handshakes that failed.
     pub handshakes: FailedHandshakes,
+    /// The same of connections to the upstream.
+    pub reachability: Reachability,
+    /// The same of reloads.
+    pub reloads: Reloads,
     is_cutting: AtomicBool,
 }
 
@@ -51,6 +57,8 @@ impl Observer {
             spans: None,
             recent: Recent::default(),
             handshakes: FailedHandshakes::default(),
+            reachability: Reachability::default(),
+            reloads: Reloads::default(),
             is_cutting: AtomicBool::new(false),
         }
     }

@@ -9,7 +9,7 @@ mod connection;
 mod family;
 mod process;
 mod reload;
-mod request;
+pub mod request;
 mod trace;
 mod tunnel;
 mod upstream;
@@ -25,7 +25,7 @@ pub use request::RequestMetrics;
 pub use trace::TraceMetrics;
 pub use tunnel::TunnelMetrics;
 pub use upstream::UpstreamMetrics;
-pub use verification::{EndpointMetrics, VerificationMetrics};
+pub use verification::{EndpointCounts, EndpointMetrics, VerificationMetrics};
 
 use family::Families;
 
