@@ -20,6 +20,7 @@ use super::metrics::Metrics;
 use super::reachability::Reachability;
 use super::recent::Recent;
 use super::reloads::Reloads;
+use super::seldom::Seldom;
 use super::trace::span::{Named, Span, UpstreamPart};
 use super::trace::spans::Spans;
 use super::trace::tracer::{Recording, Tracing};
@@ -43,6 +44,8 @@ pub struct Observer {
     pub reachability: Reachability,
     /// The same of reloads.
     pub reloads: Reloads,
+    /// A verification of a path that is no endpoint's.
+    pub stray: Seldom,
     is_cutting: AtomicBool,
 }
 
@@ -59,6 +62,7 @@ impl Observer {
             handshakes: FailedHandshakes::default(),
             reachability: Reachability::default(),
             reloads: Reloads::default(),
+            stray: Seldom::default(),
             is_cutting: AtomicBool::new(false),
         }
     }

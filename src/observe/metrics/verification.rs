@@ -20,6 +20,7 @@ pub struct VerificationMetrics {
     verifications: IntCounterVec,
     credential_used: IntCounterVec,
     seconds: Histogram,
+    strays: IntCounter,
 }
 
 /// The counters of one endpoint.
@@ -48,6 +49,10 @@ impl VerificationMetrics {
                 "wxgate_verification_duration_seconds",
                 "Time to check and answer a verification.",
                 &SECONDS,
+            )?,
+            strays: families.counter(
+                "wxgate_stray_verifications_total",
+                "Requests that look like verifications, of a path and host that are no endpoint's.",
             )?,
         })
     }
@@ -129,6 +134,11 @@ impl VerificationMetrics {
             }
         }
         counts
+    }
+
+    /// What looks like a verification came for no endpoint.
+    pub fn strayed(&self) {
+        self.strays.inc();
     }
 
     /// A verification took this long, whatever its verdict.
