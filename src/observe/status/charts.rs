@@ -110,10 +110,10 @@ fn figure(
                 span.peak { @if is_empty { (texts.no_data) } @else { (peak) } }
             }
             svg viewBox={ "0 0 " (MINUTES * WIDTH) " 102" } preserveAspectRatio="none" role="img" aria-label=(title) {
-                path.grid d={ "M0 51h" (MINUTES * WIDTH) "M0 1h" (MINUTES * WIDTH) };
-                path.base d={ "M0 101h" (MINUTES * WIDTH) };
+                path.grid d={ "M0 51h" (MINUTES * WIDTH) "M0 1h" (MINUTES * WIDTH) } {}
+                path.base d={ "M0 101h" (MINUTES * WIDTH) } {}
                 @for (class, path) in &paths {
-                    @if !path.is_empty() { path class={ (shape) " " (class) } transform="translate(0 1)" d=(path); }
+                    @if !path.is_empty() { path class={ (shape) " " (class) } transform="translate(0 1)" d=(path) {} }
                 }
             }
             div.axis { span { (texts.hour_ago) } span { (texts.now) } }

@@ -118,7 +118,7 @@ fn path(endpoint: &Endpoint) -> &str {
     }
 }
 
-/// The names by which it can be reached: its own host, or those of the certificates.
+/// For the names by which it can be reached: its own host, or those of the certificates, wildcards aside.
 fn urls(endpoint: &Endpoint, live: &Live, facts: &Facts) -> Vec<String> {
     let (scheme, port) = address(live, facts);
     let port = match (scheme, port) {
@@ -130,13 +130,13 @@ fn urls(endpoint: &Endpoint, live: &Live, facts: &Facts) -> Vec<String> {
         .certificates
         .iter()
         .flat_map(|certificate| &certificate.names);
-    let mut hosts: Vec<&String> = Vec::new();
-    for host in endpoint.host.iter().chain(certified) {
-        let is_fit = endpoint.host.is_none() || hosts.is_empty();
-        if is_fit && !hosts.contains(&host) && hosts.len() < MOST_URLS {
-            hosts.push(host);
-        }
-    }
+    let mut hosts: Vec<&String> = match &endpoint.host {
+        Some(host) => vec![host],
+        None => certified.filter(|name| !name.starts_with('*')).collect(),
+    };
+    hosts.sort_unstable();
+    hosts.dedup();
+    hosts.truncate(MOST_URLS);
     let url = |host: &&String| format!("{scheme}://{host}{port}{}", path(endpoint));
     hosts.iter().map(url).collect()
 }

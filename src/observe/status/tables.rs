@@ -9,6 +9,8 @@ use super::view::{AcmeView, CertificateView, HandshakesView, StrayView, Verifica
 
 /// Days below which a certificate needs somebody now, and soon.
 const DAYS: [i64; 2] = [3, 14];
+/// Verifications that are not folded away.
+const NEWEST: usize = 10;
 
 fn table(columns: &[&str], rows: &[Vec<Markup>]) -> Markup {
     html! {
@@ -42,8 +44,10 @@ pub(super) fn verifications(all: &[VerificationView], clock: &Clock, language: L
                     small { (texts.runbook) " " code { (texts.runbook_file) "#" (label) } }
                 }
             },
-            html! { (one.client) " " small { (one.listener) } },
-            html! { code { (one.request_id) } },
+            html! {
+                span.peer { (one.client) } " " small { (one.listener) }
+                small.id { (texts.request) " " code { (one.request_id) } }
+            },
         ]
     };
     let columns = [
@@ -52,14 +56,20 @@ pub(super) fn verifications(all: &[VerificationView], clock: &Clock, language: L
         texts.verdict,
         texts.cause,
         texts.client,
-        texts.request,
     ];
     let rows: Vec<_> = all.iter().map(row).collect();
+    let (newest, older) = rows.split_at(rows.len().min(NEWEST));
     section(
         "verifications",
         texts.verifications,
         html! {
-            @if rows.is_empty() { p.none { (texts.no_verifications) } } @else { (table(&columns, &rows)) }
+            @if rows.is_empty() { p.none { (texts.no_verifications) } } @else { (table(&columns, newest)) }
+            @if !older.is_empty() {
+                details id="older" {
+                    summary { (texts.older) " " (older.len()) }
+                    (table(&columns, older))
+                }
+            }
         },
     )
 }
@@ -72,7 +82,7 @@ pub(super) fn strays(all: &[StrayView], clock: &Clock) -> Markup {
             clock.shown(one.at),
             html! { code { (one.path) } },
             html! { @if let Some(host) = &one.host { code { (host) } } },
-            html! { (one.client) },
+            html! { span.peer { (one.client) } },
             html! { (one.times) },
         ]
     };

@@ -41,9 +41,9 @@ texts! {
     no_name: "没有配置 host，证书里也没有域名：请填 https://你的域名", "No host is configured and no certificate has a name: enter https://YOUR-NAME";
     wrong_port: "公众平台只接受 80 和 443 端口：请让公网 443 端口通到这里，并检查 http.redirect_port。", "This console takes ports 80 and 443 only: lead the public port 443 here, and see http.redirect_port.";
     token: "Token", "Token";
-    token_first: "填 tokens 中的第 1 个（最新的）；有效个数：", "the first of tokens, which is the newest; valid are";
+    token_first: "填 tokens 中的第 1 个（最新的）；有效个数：", "the first of tokens, the newest; number valid:";
     key: "EncodingAESKey", "EncodingAESKey";
-    key_first: "填 encoding_aes_keys 中的第 1 个；有效个数：", "the first of encoding_aes_keys; valid are";
+    key_first: "填 encoding_aes_keys 中的第 1 个（最新的）；有效个数：", "the first of encoding_aes_keys, the newest; number valid:";
     key_none: "未配置。后台会要求填写：随机生成即可，并选择明文模式", "none is configured. The console wants one: let it make one, and choose plain mode";
     mode: "消息加解密方式", "Encryption";
     mode_plain: "明文模式", "plain mode";
@@ -68,6 +68,7 @@ texts! {
     runbook: "手册", "runbook";
     runbook_file: "docs/runbook.zh-CN.md", "docs/runbook.md";
     request: "请求", "request";
+    older: "更早的：", "earlier ones:";
 
     strays: "像校验、但路径未配置的请求", "Requests that look like verifications of an unknown path";
     strays_mend: "请核对后台填写的 URL 路径与 endpoints[].path（以及 host）是否一致，前面的代理是否改写了路径。", "Compare the path of the URL in the console with endpoints[].path (and host), and see whether a proxy in front rewrites it.";
