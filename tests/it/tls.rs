@@ -104,7 +104,7 @@ fn failed(gate: &Gate, why: &str, times: f64) {
 }
 
 /// The bytes of a `ClientHello`.
-fn hello() -> Vec<u8> {
+pub fn hello() -> Vec<u8> {
     let config = ClientConfig::builder_with_provider(Arc::new(
         rustls::crypto::aws_lc_rs::default_provider(),
     ))
