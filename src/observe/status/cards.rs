@@ -12,7 +12,7 @@ pub(super) fn endpoints(entries: &[Entry], texts: &Texts) -> Markup {
     section(
         "endpoints",
         texts.endpoints,
-        html! {
+        &html! {
             @if entries.is_empty() { p.none { (texts.no_endpoints) } }
             div.cards { @for entry in entries { (endpoint(entry, texts)) } }
         },
@@ -98,7 +98,7 @@ pub(super) fn upstream(upstream: &UpstreamView, clock: &Clock) -> Markup {
     section(
         "upstream",
         texts.upstream,
-        html! {
+        &html! {
             @if failed_last { p.bad { (texts.unreachable) } }
             dl {
                 dt { (texts.address) } dd { code { (upstream.url) } }
@@ -132,7 +132,7 @@ pub(super) fn traffic(traffic: &TrafficView, reload: Option<&ReloadView>, clock:
     section(
         "traffic",
         texts.traffic,
-        html! {
+        &html! {
             dl {
                 @for view in &traffic.listeners {
                     dt { (view.listener) } dd { code { (view.address) } }

@@ -50,7 +50,8 @@ pub(super) fn bars(title: &str, all: &[Series<'_>], texts: &Texts) -> Markup {
         (series.class, format!("{} {total:.0}", series.name))
     });
     let peak = format!("{} {most:.0}", texts.per_minute);
-    figure(title, &peak, legend.collect(), ("bar", paths), texts)
+    let legend: Vec<_> = legend.collect();
+    figure(title, &peak, &legend, ("bar", &paths), texts)
 }
 
 /// Times in seconds, a step for each minute.
@@ -73,9 +74,9 @@ pub(super) fn lines(title: &str, all: &[Series<'_>], texts: &Texts) -> Markup {
         (series.class, format!("{} {last}", series.name))
     };
     let peak = format!("{} {}", texts.slowest, seconds(most));
-    let paths = all.iter().map(path).collect();
-    let legend = all.iter().map(legend).collect();
-    figure(title, &peak, legend, ("line", paths), texts)
+    let paths: Vec<_> = all.iter().map(path).collect();
+    let legend: Vec<_> = all.iter().map(legend).collect();
+    figure(title, &peak, &legend, ("line", &paths), texts)
 }
 
 fn at(series: &Series<'_>, minute: usize) -> f64 {
@@ -98,8 +99,8 @@ fn share(value: f64, most: f64) -> f64 {
 fn figure(
     title: &str,
     peak: &str,
-    legend: Vec<(&str, String)>,
-    (shape, paths): (&str, Vec<(&str, String)>),
+    legend: &[(&str, String)],
+    (shape, paths): (&str, &[(&str, String)]),
     texts: &Texts,
 ) -> Markup {
     let is_empty = paths.iter().all(|(_, path)| path.is_empty());
@@ -112,13 +113,13 @@ fn figure(
             svg viewBox={ "0 0 " (MINUTES * WIDTH) " 102" } preserveAspectRatio="none" role="img" aria-label=(title) {
                 path.grid d={ "M0 51h" (MINUTES * WIDTH) "M0 1h" (MINUTES * WIDTH) } {}
                 path.base d={ "M0 101h" (MINUTES * WIDTH) } {}
-                @for (class, path) in &paths {
+                @for (class, path) in paths {
                     @if !path.is_empty() { path class={ (shape) " " (class) } transform="translate(0 1)" d=(path) {} }
                 }
             }
             div.axis { span { (texts.hour_ago) } span { (texts.now) } }
             ul.legend {
-                @for (class, text) in &legend { li { span.key.(*class) {} (text) } }
+                @for (class, text) in legend { li { span.key.(*class) {} (text) } }
             }
         }
     }

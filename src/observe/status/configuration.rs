@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::setting::{HIDDEN, Setting, Settings, on, size};
 use crate::config::{
-    Acme, Boot, ClientAuth, Collector, Endpoint, Http2Limits, Limits, Live, LogFormat,
+    Acme, Boot, ClientAuth, Collector, Endpoint, Http2Limits, Limits, Listen, Live, LogFormat,
     OtherRequests, Protocol, RenewBefore, Target, Timeouts, Tls, TlsVersion, Trace, Underscores,
     Upstream, UpstreamTls,
 };
@@ -38,15 +38,7 @@ pub(super) fn of(boot: &Boot, live: &Live) -> Vec<Setting> {
         endpoints,
         domain_files,
     } = live;
-    let addresses = |all: &[std::net::SocketAddr]| {
-        let all: Vec<_> = all.iter().map(ToString::to_string).collect();
-        all.into_iter()
-    };
-    settings.list("listen.https", addresses(&listen.https));
-    settings.list("listen.http", addresses(&listen.http));
-    let admin = listen.admin.map(|address| address.to_string());
-    settings.add("listen.admin", admin.as_deref().unwrap_or("off"));
-    settings.networks("listen.proxy_protocol", &listen.proxy_protocol);
+    add_listen(&mut settings, listen);
     settings.add("workers", workers);
     settings.time("drain.delay", drain.delay);
     settings.time("drain.timeout", drain.timeout);
@@ -80,6 +72,20 @@ pub(super) fn of(boot: &Boot, live: &Live) -> Vec<Setting> {
     settings.add("log.access", on(log.access));
     add_trace(&mut settings, trace);
     settings.done()
+}
+
+fn add_listen(settings: &mut Settings, listen: &Listen) {
+    let Listen {
+        https,
+        http,
+        admin,
+        proxy_protocol,
+    } = listen;
+    settings.list("listen.https", https.iter().map(ToString::to_string));
+    settings.list("listen.http", http.iter().map(ToString::to_string));
+    let admin = admin.map(|address| address.to_string());
+    settings.add("listen.admin", admin.as_deref().unwrap_or("off"));
+    settings.networks("listen.proxy_protocol", proxy_protocol);
 }
 
 fn add_tls(settings: &mut Settings, tls: &Tls, acme: Option<&Acme>) {

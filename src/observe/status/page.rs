@@ -118,7 +118,7 @@ fn charts(hour: &Hour, texts: &Texts) -> Markup {
     section(
         "charts",
         texts.charts,
-        html! {
+        &html! {
             div.charts {
                 (charts::bars(texts.chart_verifications, &verifications, texts))
                 (charts::bars(texts.chart_requests, &requests, texts))
@@ -129,7 +129,7 @@ fn charts(hour: &Hour, texts: &Texts) -> Markup {
 }
 
 /// A part of the page.
-pub(super) fn section(id: &str, title: &str, content: Markup) -> Markup {
+pub(super) fn section(id: &str, title: &str, content: &Markup) -> Markup {
     html! {
         section id=(id) {
             h2 { (title) }

@@ -62,7 +62,7 @@ pub(super) fn verifications(all: &[VerificationView], clock: &Clock, language: L
     section(
         "verifications",
         texts.verifications,
-        html! {
+        &html! {
             @if rows.is_empty() { p.none { (texts.no_verifications) } } @else { (table(&columns, newest)) }
             @if !older.is_empty() {
                 details id="older" {
@@ -96,7 +96,7 @@ pub(super) fn strays(all: &[StrayView], clock: &Clock) -> Markup {
     let rows: Vec<_> = all.iter().map(row).collect();
     html! {
         @if !rows.is_empty() {
-            (section("strays", texts.strays, html! { p { (texts.strays_mend) } (table(&columns, &rows)) }))
+            (section("strays", texts.strays, &html! { p { (texts.strays_mend) } (table(&columns, &rows)) }))
         }
     }
 }
@@ -128,7 +128,7 @@ pub(super) fn certificates(
     section(
         "certificates",
         texts.certificates,
-        html! {
+        &html! {
             @if rows.is_empty() { p.none { (texts.no_certificates) } } @else { (table(&columns, &rows)) }
             @if let Some(view) = acme { (self::acme(view, clock)) }
         },
@@ -210,7 +210,7 @@ pub(super) fn handshakes(handshakes: &HandshakesView, clock: &Clock) -> Markup {
     section(
         "handshakes",
         texts.handshakes,
-        html! {
+        &html! {
             @if !handshakes.failed_last_hour.is_empty() {
                 p {
                     (texts.in_hour) " "
@@ -234,7 +234,7 @@ pub(super) fn configuration(all: &[Setting], texts: &Texts) -> Markup {
     section(
         "configuration",
         texts.configuration,
-        html! {
+        &html! {
             details id="settings" {
                 summary { (texts.configuration_hidden) }
                 (table(&[texts.key_name, texts.value], &rows))
