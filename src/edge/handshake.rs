@@ -32,6 +32,9 @@ const READ_AWAY: usize = 64 * 1024;
 /// How long that may take.
 const READ_AWAY_TIME: Duration = Duration::from_millis(500);
 
+/// An encrypted stream. Boxed: it is large, and passes through many hands.
+pub type Encrypted = Box<TlsStream<WriteClock<TcpStream>>>;
+
 /// How handshakes are made.
 #[derive(Clone, Debug)]
 pub struct Handshakes {
@@ -55,7 +58,7 @@ impl Handshakes {
         peer: SocketAddr,
         deadline: Instant,
         observer: &Observer,
-    ) -> Option<TlsStream<WriteClock<TcpStream>>> {
+    ) -> Option<Encrypted> {
         let began = Instant::now();
         let metrics = &observer.metrics;
         let outcome = timeout_at(deadline, self.shake_hands(stream)).await;
@@ -81,7 +84,7 @@ impl Handshakes {
     async fn shake_hands(
         &self,
         mut stream: TcpStream,
-    ) -> Result<(TlsStream<WriteClock<TcpStream>>, HandshakeLabel), Failure> {
+    ) -> Result<(Encrypted, HandshakeLabel), Failure> {
         let (accepted, versions) = match first_flight::read(&mut stream).await {
             Ok(FirstFlight::Hello(accepted, versions)) => (accepted, versions),
             Ok(FirstFlight::PlainHttp) => {
@@ -108,7 +111,7 @@ impl Handshakes {
         let stream = WriteClock::new(stream, self.write_timeout);
         let start = StartHandshake::from_parts(*accepted, stream);
         match start.into_stream(config).await {
-            Ok(stream) => Ok((stream, about)),
+            Ok(stream) => Ok((Box::new(stream), about)),
             Err(_) if self.tls.strict_sni && about != HandshakeLabel::Sni => {
                 Err(Failure::new(about).offering(offer))
             }

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod connect;
 pub mod discard;
+pub mod drive;
 pub mod error;
 pub mod exchange;
 pub mod expectation;

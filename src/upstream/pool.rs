@@ -192,6 +192,11 @@ impl Exclusive {
         self.connection.sender.try_send_request(request)
     }
 
+    /// Fetches what there is of the response.
+    pub fn advance(&self) {
+        self.connection.drive.advance();
+    }
+
     /// The response has ended: the connection is kept if the request has too.
     pub fn give_back(self) {
         if self.upload.is_none_or(|upload| upload.has_finished()) {

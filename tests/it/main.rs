@@ -86,6 +86,7 @@ mod responses;
 mod rotation;
 mod runbook;
 mod sdk_backends;
+mod sdk_messages;
 mod secrecy;
 mod series;
 mod shops;

@@ -206,7 +206,7 @@ fn fragile(dir: &TempDir) -> (SocketAddr, SocketAddr) {
                         let client = Client::new(address, ListenerLabel::Https);
                         tokio::task::spawn_local(async move {
                             let stream = acceptor.accept(WriteClock::new(stream, SOON)).await.unwrap();
-                            connections.serve_tls(stream, client).await;
+                            connections.serve_tls(Box::new(stream), client).await;
                         });
                     }
                 }
