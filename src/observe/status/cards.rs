@@ -22,6 +22,7 @@ pub(super) fn endpoints(entries: &[Entry], texts: &Texts) -> Markup {
 fn endpoint(entry: &Entry, texts: &Texts) -> Markup {
     let platform = match entry.platform {
         "wecom" => texts.wecom,
+        "open_platform" => texts.open_platform,
         _ => texts.official_account,
     };
     let mode = match entry.encryption {

@@ -37,6 +37,7 @@ texts! {
     no_endpoints: "还没有配置 endpoints，所有请求都直接转发给后端。", "No endpoints are configured: every request goes to the backend.";
     official_account: "公众号、小程序 (official_account)", "official account, mini program (official_account)";
     wecom: "企业微信 (wecom)", "WeCom (wecom)";
+    open_platform: "第三方平台 (open_platform)", "open platform (open_platform)";
     url: "URL", "URL";
     no_name: "没有配置 host，证书里也没有域名：请填 https://你的域名", "No host is configured and no certificate has a name: enter https://YOUR-NAME";
     wrong_port: "公众平台只接受 80 和 443 端口：请让公网 443 端口通到这里，并检查 http.redirect_port。", "This console takes ports 80 and 443 only: lead the public port 443 here, and see http.redirect_port.";
