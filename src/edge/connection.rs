@@ -62,6 +62,7 @@ impl<H: Handler> Connections<H> {
     /// and when it has had all that it may have.
     pub(super) async fn time_to_finish(&self, requests: &Requests) {
         tokio::select! {
+            biased;
             () = self.drain.closing() => {
                 // A request that begins now is answered with `Connection: close`.
                 let _ = tokio::time::timeout(LINGER, requests.next()).await;

@@ -54,8 +54,8 @@ pub struct Connection {
 impl Connection {
     /// True if it has been there for so long, or since before such a reload, that it should not be used again.
     #[must_use]
-    pub fn has_lived(&self) -> bool {
-        self.life.is_over()
+    pub fn has_lived(&self, now: Instant) -> bool {
+        self.life.is_over(now)
     }
 }
 
@@ -86,8 +86,8 @@ impl Life {
 
     /// True if it should not be used again.
     #[must_use]
-    pub fn is_over(&self) -> bool {
-        Instant::now() >= self.ends || !self.made_with.is_current()
+    pub fn is_over(&self, now: Instant) -> bool {
+        now >= self.ends || !self.made_with.is_current()
     }
 }
 

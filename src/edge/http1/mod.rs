@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -44,11 +45,12 @@ impl<H: Handler> Connections<H> {
         let requests = Requests::of(&client);
         let notes = Arc::new(Notes::new());
         let mut wire = Wire::new(io, self.http1, Arc::clone(&notes), client.place.clone());
+        let client = Rc::new(client);
         let began = Cell::new(0);
         let service = service_fn(|request| {
             let before = began.replace(began.get() + 1);
             // Boxed, so that a connection without a request holds nothing of one.
-            Box::pin(self.answer_h1(request, client.clone(), before, &requests, &notes))
+            Box::pin(self.answer_h1(request, Rc::clone(&client), before, &requests, &notes))
         });
         let mut finishing = pin!(self.time_to_finish(&requests));
         loop {
@@ -115,6 +117,7 @@ impl<H: Handler> Connections<H> {
             }
         });
         tokio::select! {
+            biased;
             passed = passed => return passed,
             () = finishing => {}
         }
@@ -146,7 +149,7 @@ impl<H: Handler> Connections<H> {
     async fn answer_h1(
         &self,
         request: Request<Incoming>,
-        client: Client,
+        client: Rc<Client>,
         before: u64,
         requests: &Requests,
         notes: &Arc<Notes>,

@@ -158,18 +158,17 @@ impl<I> Wire<I> {
         if !matches!(self.stream.place(), Place::Head) {
             return Poll::Pending;
         }
-        let now = Instant::now();
         let heads = self.stream.heads();
         let has_begun = self.held.len() > head::leading(&self.held);
         let deadline = if has_begun || heads == 0 {
-            *self.head_began.get_or_insert(now) + self.rules.head
+            *self.head_began.get_or_insert_with(Instant::now) + self.rules.head
         } else {
             let rests = self.idle_since.map(|since| since + REST);
-            if rests.is_some_and(|at| at <= now) {
+            if rests.is_some_and(|at| at <= Instant::now()) {
                 self.notes.rest();
             }
             // The library also reads while a request is being answered, to see whether its client is still there.
-            self.idle_since.unwrap_or(now) + self.rules.idle
+            self.idle_since.unwrap_or_else(Instant::now) + self.rules.idle
         };
         ready!(self.deadline.poll(deadline, context));
         if has_begun {

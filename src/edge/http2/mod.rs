@@ -65,9 +65,10 @@ impl<H: Handler> Connections<H> {
         let context = Rc::new((self.handler.clone(), self.drain.clone()));
         let begun = Rc::clone(&requests);
         let peer = client.address;
+        let client = Rc::new(client);
         let service = service_fn(move |request: Request<Incoming>| {
             let (context, begun) = (Rc::clone(&context), Rc::clone(&begun));
-            let client = client.clone();
+            let client = Rc::clone(&client);
             // Boxed: hyper and tokio move a stream's task several times before it runs.
             Box::pin(async move {
                 let (handler, drain) = &*context;

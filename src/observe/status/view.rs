@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::console::Entry;
 use super::reading::quantile;
 use super::setting::Setting;
-use crate::observe::access_log::rfc3339;
 use crate::observe::address::Address;
 use crate::observe::labels::HandshakeLabel;
 
@@ -41,14 +40,20 @@ pub(super) struct Time(pub(super) SystemTime);
 
 impl Serialize for Time {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&rfc3339(self.0))
+        serializer.collect_str(&humantime::format_rfc3339_millis(self.0))
     }
+}
+
+/// As the log shows it.
+fn shown<S: serde::Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(address)
 }
 
 #[derive(Debug, Serialize)]
 pub(super) struct VerificationView {
     pub(super) at: Time,
     pub(super) endpoint: String,
+    #[serde(serialize_with = "shown")]
     pub(super) client: Address,
     pub(super) listener: &'static str,
     pub(super) request_id: String,
@@ -68,6 +73,7 @@ pub(super) struct StrayView {
     pub(super) at: Time,
     pub(super) path: String,
     pub(super) host: Option<String>,
+    #[serde(serialize_with = "shown")]
     pub(super) client: Address,
     pub(super) times: u64,
 }
