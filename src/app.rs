@@ -29,7 +29,6 @@ use crate::lifecycle::pulse::{Heart, Pulse};
 use crate::lifecycle::reload::{Reload, Reloader};
 use crate::lifecycle::signals::{Hangup, Signals};
 use crate::lifecycle::systemd::Manager;
-use crate::observe::admin::{self, Admin};
 use crate::observe::exchange::Observer;
 use crate::observe::log;
 use crate::observe::seldom::Seldom;
@@ -44,6 +43,7 @@ use observer::Export;
 pub use start_error::StartError;
 use switch::Switch;
 
+mod admin;
 mod early;
 mod observer;
 mod start_error;
@@ -184,7 +184,8 @@ impl App {
         let exporter = exporter.transpose()?;
         let drain = self.shared.drain.clone();
         if let Some(socket) = self.admin {
-            serve_admin(socket, &self.shared, self.sinks)?;
+            let facts = admin::facts(&self.boot, &self.bound, &self.shared);
+            admin::serve(socket, &self.shared, facts, self.sinks)?;
         }
         let manager = manager(&self.bound, &self.shared.snapshot);
         #[cfg(feature = "acme")]
@@ -308,18 +309,6 @@ impl Drop for Ended {
         // Nobody listens once the program ends.
         let _ = self.0.send(());
     }
-}
-
-fn serve_admin(socket: StdListener, shared: &Shared, sinks: Sinks) -> io::Result<()> {
-    let drain = shared.drain.clone();
-    let admin = Admin {
-        observer: Arc::clone(&shared.observer),
-        logs: [sinks.log, sinks.access],
-        is_ready: move || !drain.is_draining(),
-    };
-    let socket = tokio::net::TcpListener::from_std(socket)?;
-    tokio::task::spawn_local(admin::serve(socket, Arc::new(admin)));
-    Ok(())
 }
 
 /// The service manager, and what it is told of the listeners and the settings that are current then.

@@ -209,7 +209,7 @@ impl Worker {
         terms: Arc<Terms>,
     ) {
         let connections = self.connections(&terms);
-        let metrics = &self.shared.observer.metrics;
+        let observer = &self.shared.observer;
         match client.listener {
             ListenerLabel::Http => {
                 let stream = WriteClock::new(stream, terms.handshakes.write_timeout);
@@ -219,7 +219,7 @@ impl Worker {
             ListenerLabel::Https => {
                 let handshakes = &terms.handshakes;
                 let handshake =
-                    Box::pin(handshakes.accept(stream, client.address, deadline, metrics));
+                    Box::pin(handshakes.accept(stream, client.address, deadline, observer));
                 let shaken = handshake.await;
                 // A connection may outlive many configurations, and must not hold on to their certificates and keys.
                 drop(terms);

@@ -57,6 +57,16 @@ impl Certificate {
     }
 }
 
+impl Certificate {
+    /// Who has issued it, as in `CN=E7,O=Let's Encrypt,C=US`.
+    #[must_use]
+    pub fn issuer(&self) -> Option<String> {
+        let own = self.key.cert.first()?;
+        let x509 = X509::from_der(own).ok()?;
+        Some(x509.tbs_certificate.issuer.to_string())
+    }
+}
+
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificate")

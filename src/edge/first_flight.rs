@@ -9,6 +9,8 @@ use rustls::server::{Accepted, Acceptor};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+use super::offer::{self, Offer, Versions};
+
 /// One read's worth; a hello with post-quantum shares has about 1.8 KB.
 const READ_SIZE: usize = 4096;
 /// First byte of a TLS handshake record, RFC 8446 section 5.1.
@@ -17,14 +19,15 @@ const HANDSHAKE_RECORD: u8 = 22;
 /// What came first.
 #[expect(missing_debug_implementations, reason = "rustls' Accepted has none")]
 pub enum FirstFlight {
-    /// A whole `ClientHello`.
-    Hello(Box<Accepted>),
+    /// A whole `ClientHello`, and the versions in it.
+    Hello(Box<Accepted>, Versions),
     /// A letter: plain HTTP.
     PlainHttp,
     /// Anything else.
     NotTls,
-    /// A handshake record whose content is no `ClientHello`, and the alert that says so.
-    Broken(rustls::Error, Vec<u8>),
+    /// A handshake record whose content is no `ClientHello` or none that will do, the alert that says so, and what it
+    /// offers.
+    Broken(rustls::Error, Vec<u8>, Offer),
     /// A `ClientHello` that goes on beyond all measure.
     TooLarge,
 }
@@ -36,12 +39,23 @@ pub enum FirstFlight {
 pub async fn read(stream: &mut TcpStream) -> io::Result<FirstFlight> {
     let mut acceptor = Acceptor::default();
     let mut buffer = vec![0; READ_SIZE];
+    let mut filled = 0;
+    let mut begun = None;
     let mut is_first = true;
     loop {
-        let length = stream.read(&mut buffer).await?;
-        let Some(mut received) = buffer.get(..length).filter(|bytes| !bytes.is_empty()) else {
+        // Of a longer hello only the beginning is looked at.
+        if filled >= READ_SIZE {
+            begun.get_or_insert_with(|| offer::read(&buffer));
+            filled = 0;
+        }
+        let length = stream
+            .read(buffer.get_mut(filled..).unwrap_or_default())
+            .await?;
+        let until = filled + length;
+        let Some(mut received) = buffer.get(filled..until).filter(|bytes| !bytes.is_empty()) else {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
+        filled = until;
         match received.first() {
             Some(&HANDSHAKE_RECORD) => {}
             Some(byte) if is_first && byte.is_ascii_alphabetic() => {
@@ -59,11 +73,15 @@ pub async fn read(stream: &mut TcpStream) -> io::Result<FirstFlight> {
         }
         match acceptor.accept() {
             Ok(None) => {}
-            Ok(Some(accepted)) => return Ok(FirstFlight::Hello(Box::new(accepted))),
+            Ok(Some(accepted)) => {
+                let offer = begun.unwrap_or_else(|| offer::read(&buffer));
+                return Ok(FirstFlight::Hello(Box::new(accepted), offer.versions));
+            }
             Err((error, mut alert)) => {
                 let mut bytes = Vec::new();
                 alert.write_all(&mut bytes)?;
-                return Ok(FirstFlight::Broken(error, bytes));
+                let offer = begun.unwrap_or_else(|| offer::read(&buffer));
+                return Ok(FirstFlight::Broken(error, bytes, offer));
             }
         }
     }

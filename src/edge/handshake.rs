@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustls::{HandshakeKind, PeerIncompatible, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,11 +13,13 @@ use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 
 use super::first_flight::{self, FirstFlight};
+use super::offer::Offer;
 use super::write_clock::WriteClock;
 use super::{acme, tls};
 use crate::config::Tls;
+use crate::observe::exchange::Observer;
+use crate::observe::handshakes::FailedHandshake;
 use crate::observe::labels::{HandshakeLabel, Label};
-use crate::observe::metrics::Metrics;
 
 /// Answer to plain HTTP on the https listener.
 const PLAIN_HTTP_ANSWER: &[u8] =
@@ -49,15 +51,16 @@ pub struct Handshakes {
 }
 
 impl Handshakes {
-    /// Makes the handshake until `deadline`, counts how it ended, and logs why it failed.
+    /// Makes the handshake until `deadline`, counts how it ended, and tells why it failed.
     pub async fn accept(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
         deadline: Instant,
-        metrics: &Metrics,
+        observer: &Observer,
     ) -> Option<Encrypted> {
         let began = Instant::now();
+        let metrics = &observer.metrics;
         let outcome = timeout_at(deadline, self.shake_hands(stream)).await;
         let failure = match outcome {
             Ok(Ok((stream, about))) => {
@@ -74,6 +77,7 @@ impl Handshakes {
         };
         metrics.connection.handshake_failed(failure.label);
         failure.log(peer);
+        observer.handshakes.failed(failure.of(peer));
         None
     }
 
@@ -81,16 +85,16 @@ impl Handshakes {
         &self,
         mut stream: TcpStream,
     ) -> Result<(Encrypted, HandshakeLabel), Failure> {
-        let accepted = match first_flight::read(&mut stream).await {
-            Ok(FirstFlight::Hello(accepted)) => accepted,
+        let (accepted, versions) = match first_flight::read(&mut stream).await {
+            Ok(FirstFlight::Hello(accepted, versions)) => (accepted, versions),
             Ok(FirstFlight::PlainHttp) => {
                 say_at_last(&mut stream, PLAIN_HTTP_ANSWER).await;
                 return Err(Failure::new(HandshakeLabel::PlainHttp));
             }
             Ok(FirstFlight::NotTls) => return Err(Failure::new(HandshakeLabel::NotTls)),
-            Ok(FirstFlight::Broken(error, alert)) => {
+            Ok(FirstFlight::Broken(error, alert, offer)) => {
                 say_at_last(&mut stream, &alert).await;
-                return Err(Failure::of_tls(&error));
+                return Err(Failure::of_tls(&error).offering(offer));
             }
             Ok(FirstFlight::TooLarge) => {
                 say_at_last(&mut stream, DECODE_ERROR).await;
@@ -99,18 +103,19 @@ impl Handshakes {
             Err(error) => return Err(Failure::of_io(&error)),
         };
         let hello = accepted.client_hello();
-        let sni = hello.server_name().map(str::to_owned);
+        let name = hello.server_name().map(str::to_owned);
         let acme = self.acme.as_ref().filter(|_| acme::is_spoken(&hello));
         let config = Arc::clone(acme.unwrap_or(&self.config));
-        let about = self.about(sni.as_deref());
+        let about = self.about(name.as_deref());
+        let offer = Offer { versions, name };
         let stream = WriteClock::new(stream, self.write_timeout);
         let start = StartHandshake::from_parts(*accepted, stream);
         match start.into_stream(config).await {
             Ok(stream) => Ok((Box::new(stream), about)),
             Err(_) if self.tls.strict_sni && about != HandshakeLabel::Sni => {
-                Err(Failure::new(about).asking_for(sni))
+                Err(Failure::new(about).offering(offer))
             }
-            Err(error) => Err(Failure::of_io(&error).asking_for(sni)),
+            Err(error) => Err(Failure::of_io(&error).offering(offer)),
         }
     }
 
@@ -127,7 +132,7 @@ impl Handshakes {
 struct Failure {
     label: HandshakeLabel,
     detail: Option<String>,
-    sni: Option<String>,
+    offer: Offer,
 }
 
 impl Failure {
@@ -135,26 +140,35 @@ impl Failure {
         Self {
             label,
             detail: None,
-            sni: None,
+            offer: Offer::default(),
         }
     }
 
-    fn asking_for(mut self, sni: Option<String>) -> Self {
-        self.sni = sni;
+    fn offering(mut self, offer: Offer) -> Self {
+        self.offer = offer;
         self
     }
 
     fn log(&self, peer: SocketAddr) {
-        let (reason, detail, sni) = (
-            self.label.label(),
-            self.detail.as_deref(),
-            self.sni.as_deref(),
-        );
+        let (reason, detail) = (self.label.label(), self.detail.as_deref());
+        let (sni, offered) = (self.offer.name.as_deref(), self.offer.versions.shown());
         // Scanners and probes come all day: below `info`, and the counter tells how many. They have no certificates.
         if self.label == HandshakeLabel::BadClientCertificate {
-            tracing::warn!(%peer, reason, detail, sni, "TLS handshake failed");
+            tracing::warn!(%peer, reason, detail, sni, offered, "TLS handshake failed");
         } else {
-            tracing::debug!(%peer, reason, detail, sni, "TLS handshake failed");
+            tracing::debug!(%peer, reason, detail, sni, offered, "TLS handshake failed");
+        }
+    }
+
+    fn of(self, peer: SocketAddr) -> FailedHandshake {
+        FailedHandshake {
+            at: SystemTime::now(),
+            peer: peer.ip(),
+            reason: self.label,
+            sni: self.offer.name,
+            offered: self.offer.versions.shown(),
+            detail: self.detail,
+            times: 1,
         }
     }
 

@@ -21,6 +21,7 @@ pub mod http1;
 pub mod http2;
 pub mod inherited;
 pub mod listener;
+mod offer;
 pub mod proxy_protocol;
 pub mod slots;
 pub mod sockets;

@@ -30,6 +30,12 @@ pub struct Counted {
     pub memory: Option<Arc<Memory>>,
 }
 
+impl AsRef<Live> for Snapshot {
+    fn as_ref(&self) -> &Live {
+        &self.live
+    }
+}
+
 impl Snapshot {
     /// Resolves every counter, so that each series exists from the start.
     #[must_use]

@@ -17,6 +17,7 @@ use super::systemd::Manager;
 use crate::config::{Boot, ConfigError, Contents, Live, Settings, Source};
 use crate::observe::exchange::Observer;
 use crate::observe::labels::ReloadLabel;
+use crate::observe::reloads::EndedReload;
 
 /// What is in force, and what may take its place.
 #[derive(Debug)]
@@ -96,11 +97,13 @@ impl Reload {
                 let outcome = self.reload(switch);
                 outcome.log(cause);
                 self.count(outcome.label());
+                self.remember(outcome.label(), outcome.faults());
                 self.manager.ready();
             }
         }));
         if looked.is_err() {
             self.count(ReloadLabel::Failure);
+            self.remember(ReloadLabel::Failure, vec!["a bug has ended it".to_owned()]);
             self.manager.ready();
         }
     }
@@ -132,6 +135,13 @@ impl Reload {
     fn count(&self, result: ReloadLabel) {
         let metrics = &self.observer.metrics.reload;
         metrics.ended(result, SystemTime::now());
+    }
+
+    fn remember(&self, result: ReloadLabel, faults: Vec<String>) {
+        let at = SystemTime::now();
+        self.observer
+            .reloads
+            .ended(EndedReload { at, result, faults });
     }
 }
 
@@ -173,6 +183,19 @@ impl Outcome {
             Self::Unchanged => ReloadLabel::Unchanged,
             Self::RestartNeeded(_) => ReloadLabel::RestartNeeded,
             Self::Faulty(_) | Self::Refused(_) => ReloadLabel::Failure,
+        }
+    }
+
+    /// What is wrong, each in one line; or the keys that need a restart.
+    fn faults(&self) -> Vec<String> {
+        match self {
+            Self::Switched { .. } | Self::Unchanged => Vec::new(),
+            Self::RestartNeeded(keys) => keys.iter().map(ToString::to_string).collect(),
+            Self::Faulty(ConfigError::Faults(faults)) => {
+                faults.iter().map(ToString::to_string).collect()
+            }
+            Self::Faulty(error) => vec![error.to_string()],
+            Self::Refused(error) => vec![error.to_string()],
         }
     }
 

@@ -1,4 +1,4 @@
-//! The admin listener: `/metrics` for Prometheus, `/livez` and `/readyz` for probes.
+//! The admin listener: `/metrics` for Prometheus, `/livez` and `/readyz` for probes, and the status page.
 //!
 //! It runs apart from the workers, so that a slow scrape never delays a request.
 
@@ -23,6 +23,7 @@ use tokio::task::AbortHandle;
 use super::exchange::Observer;
 use super::sink::Sink;
 use super::spare::Spare;
+use super::status::Status;
 
 /// Longest wait for a request head; also how long a scraper may keep an idle connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(90);
@@ -37,6 +38,8 @@ const MOST: usize = 16;
 pub struct Admin<R> {
     /// Every metric.
     pub observer: Arc<Observer>,
+    /// The page.
+    pub status: Arc<Status>,
     /// Whose lost lines are reported.
     pub logs: [Sink; 2],
     /// True while new requests are welcome.
@@ -117,8 +120,10 @@ fn answer<R: Fn() -> bool>(admin: &Admin<R>, request: &Request<Incoming>) -> Res
         "/readyz" if (admin.is_ready)() => text(StatusCode::OK, ready(admin)),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         "/metrics" => metrics(admin),
-        "/" => text(StatusCode::OK, "wxgate: /metrics /livez /readyz\n"),
-        _ => text(StatusCode::NOT_FOUND, "not found\n"),
+        _ => {
+            let page = admin.status.answer(request.uri(), request.headers());
+            page.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found\n"))
+        }
     }
 }
 

@@ -11,12 +11,15 @@ use http::StatusCode;
 
 use super::access_log::{AccessLog, Asked, Ended, Line};
 use super::address::Address;
+use super::handshakes::FailedHandshakes;
 use super::labels::{
     AbortLabel, Label, ListenerLabel, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel,
     StatusLabel, TunnelEndLabel, UpstreamErrorLabel,
 };
 use super::metrics::Metrics;
+use super::reachability::Reachability;
 use super::recent::Recent;
+use super::reloads::Reloads;
 use super::seldom::Seldom;
 use super::trace::span::{Named, Span, UpstreamPart};
 use super::trace::spans::Spans;
@@ -35,6 +38,12 @@ pub struct Observer {
     pub spans: Option<Spans>,
     /// What the status page shows of verifications.
     pub recent: Recent,
+    /// The same of TLS handshakes that failed.
+    pub handshakes: FailedHandshakes,
+    /// The same of connections to the upstream.
+    pub reachability: Reachability,
+    /// The same of reloads.
+    pub reloads: Reloads,
     /// A verification of a path that is no endpoint's.
     pub stray: Seldom,
     is_cutting: AtomicBool,
@@ -50,6 +59,9 @@ impl Observer {
             tracing: None,
             spans: None,
             recent: Recent::default(),
+            handshakes: FailedHandshakes::default(),
+            reachability: Reachability::default(),
+            reloads: Reloads::default(),
             stray: Seldom::default(),
             is_cutting: AtomicBool::new(false),
         }

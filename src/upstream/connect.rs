@@ -206,9 +206,19 @@ impl Connector {
         let began = Instant::now();
         let connected = tokio::time::timeout(limit, connecting)
             .await
-            .unwrap_or_else(|_elapsed| Err(ForwardError::ConnectTimeout(limit)))?;
-        self.observer.metrics.upstream.connected(began.elapsed());
-        Ok(connected)
+            .unwrap_or_else(|_elapsed| Err(ForwardError::ConnectTimeout(limit)));
+        match &connected {
+            Ok(_) => {
+                self.observer.metrics.upstream.connected(began.elapsed());
+                self.observer.reachability.connected();
+            }
+            Err(error) => {
+                if let Some(kind) = error.label() {
+                    self.observer.reachability.failed(kind);
+                }
+            }
+        }
+        connected
     }
 }
 

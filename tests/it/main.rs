@@ -102,6 +102,8 @@ mod silence;
 mod sink;
 mod stalls;
 mod startup;
+mod status;
+mod status_hostile;
 mod streaming;
 mod systemd;
 mod ticket_keys;

@@ -14,6 +14,7 @@ use crate::console::{Encrypted, Plain, Random, encode, encrypt, flipped, key_byt
 use crate::gate::{self, Gate, UNRESOLVABLE};
 use crate::partners::Sdk;
 use crate::recorder::Recorder;
+use crate::status;
 
 const RECEIVE_ID: &str = "ww5823bf96d3bd56c7";
 
@@ -94,6 +95,13 @@ impl Watch {
     fn sealed(&mut self, key: &str, receive_id: &str) -> String {
         let (message, random) = (self.value(), self.random.bytes());
         seal(key, &random, &message, receive_id)
+    }
+
+    /// Keeps what the status page says.
+    fn look_at_the_page(&mut self, gate: &Gate) {
+        self.said += &status::json(gate).to_string();
+        self.said += &status::page(gate, "zh").body_text();
+        self.said += &status::page(gate, "en").body_text();
     }
 
     /// Keeps what a refusal says.
@@ -342,6 +350,7 @@ fn run(format: &str, expected: &[&str]) {
             sdks(&gate, &mut watch, &endpoints);
         }
         watch.said += &gate.metrics();
+        watch.look_at_the_page(&gate);
         let config = gate.dir.path().join("config.yaml");
         let checked = gate::run(&["check", "--config", config.to_str().unwrap()]);
         assert_eq!(checked.code, Some(0), "{}", checked.output);
@@ -349,6 +358,10 @@ fn run(format: &str, expected: &[&str]) {
             .replace("tokens: ['", "tokens: ['bad token ")
             .replace("']", "x']");
         std::fs::write(&config, broken).unwrap();
+        gate.signal("-HUP");
+        gate.wait_for_line(&["configuration not reloaded"]);
+        status::wait_for(&gate, |json| json["reload"]["faults"][0].is_string());
+        watch.look_at_the_page(&gate);
         let refused = gate::run(&["check", "--config", config.to_str().unwrap()]);
         assert_eq!(refused.code, Some(78), "{}", refused.output);
         watch.said += &checked.output;

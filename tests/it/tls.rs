@@ -104,7 +104,7 @@ fn failed(gate: &Gate, why: &str, times: f64) {
 }
 
 /// The bytes of a `ClientHello`.
-fn hello() -> Vec<u8> {
+pub fn hello() -> Vec<u8> {
     let config = ClientConfig::builder_with_provider(Arc::new(
         rustls::crypto::aws_lc_rs::default_provider(),
     ))
@@ -235,11 +235,26 @@ fn both_versions_are_spoken_unless_the_lower_is_switched_off() {
 
 #[test]
 fn a_client_of_an_old_version_is_told_so_and_counted() {
-    let gate = Gate::start(UPSTREAM);
-    for (number, version) in ["-tls1_1", "-tls1"].into_iter().enumerate() {
-        let output = s_client(&gate, &[version, "-cipher", "ALL:@SECLEVEL=0"], "");
+    let gate = Gate::start(&format!("{UPSTREAM}log: {{level: debug}}\n"));
+    let versions = [("-tls1_1", "TLS 1.1"), ("-tls1", "TLS 1.0")];
+    for (number, (version, name)) in versions.into_iter().enumerate() {
+        let arguments = [
+            version,
+            "-cipher",
+            "ALL:@SECLEVEL=0",
+            "-servername",
+            "wx.test",
+        ];
+        let output = s_client(&gate, &arguments, "");
         assert!(output.contains("SSL alert number"), "{output}");
         failed(&gate, "old_version", number as f64 + 1.0);
+        gate.wait_for_line(&[
+            "\"TLS handshake failed\"",
+            "\"peer\":\"127.0.0.1:",
+            "\"reason\":\"old_version\"",
+            "\"sni\":\"wx.test\"",
+            &format!("\"offered\":\"{name}\""),
+        ]);
     }
 }
 

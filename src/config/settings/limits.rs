@@ -54,6 +54,12 @@ pub struct BodyLimits {
 }
 
 impl BodyLimits {
+    /// Each prefix with its limit, the longest first.
+    pub fn prefixes(&self) -> impl Iterator<Item = (&str, u64)> {
+        let prefixes = self.by_prefix.iter();
+        prefixes.map(|(prefix, limit)| (prefix.as_str(), *limit))
+    }
+
     /// The limit of the longest prefix that `path` begins with.
     #[must_use]
     pub fn of(&self, path: &str) -> u64 {

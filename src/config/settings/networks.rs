@@ -28,6 +28,11 @@ impl Networks {
         self.0.is_empty()
     }
 
+    /// Each as it is written, such as `10.0.0.0/8`.
+    pub fn written(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(ToString::to_string)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,10 +1,10 @@
 //! Certificates by ACME. There in every build and at 0 without it, so that one set of alerts fits all.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::IntGauge;
 
-use super::family::{Counters, Families};
+use super::family::{self, Counters, Families};
 use crate::observe::labels::AcmeLabel;
 
 /// Counted per attempt to obtain a certificate.
@@ -70,6 +70,21 @@ impl AcmeMetrics {
     #[must_use]
     pub fn has_placeholder(&self) -> bool {
         self.is_missing.get() == 1
+    }
+
+    /// How many attempts failed since the last that did not.
+    #[must_use]
+    pub fn failures_in_a_row(&self) -> u64 {
+        family::number(&self.failures)
+    }
+
+    /// When the certificate was obtained that is served, and when the next attempt is due; as far as there are such.
+    #[must_use]
+    pub fn times(&self) -> [Option<SystemTime>; 2] {
+        [&self.obtained_at, &self.next_at].map(|gauge| {
+            let seconds = Some(family::number(gauge)).filter(|seconds| *seconds > 0)?;
+            UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+        })
     }
 }
 

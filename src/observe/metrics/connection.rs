@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus::{Histogram, IntCounter, IntGauge, IntGaugeVec};
 
-use super::family::{Counters, Families};
+use super::family::{self, Counters, Families};
 use crate::observe::labels::{
     CutLabel, HandshakeLabel, Label, ListenerLabel, RejectionLabel, ResetLabel,
 };
@@ -91,6 +91,19 @@ impl ConnectionMetrics {
         if let Some(gauge) = self.open.get(listener.index()) {
             gauge.dec();
         }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn open(&self, listener: ListenerLabel) -> u64 {
+        self.open.get(listener.index()).map_or(0, family::number)
+    }
+
+    /// Handshakes that failed, in the order of [`HandshakeLabel::ALL`].
+    #[must_use]
+    pub fn failed_handshakes(&self) -> Vec<u64> {
+        let failed = self.handshakes.iter().skip(HandshakeLabel::ALL.len());
+        failed.map(IntCounter::get).collect()
     }
 
     /// `accept` failed.

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
@@ -29,6 +30,31 @@ impl<L: Label> Counters<L> {
             counter.inc();
         }
     }
+
+    /// So many of each, in the order of [`Label::ALL`].
+    pub(super) fn counts(&self) -> Vec<u64> {
+        self.counters.iter().map(IntCounter::get).collect()
+    }
+}
+
+/// Observations up to each edge, and in the end all of them.
+pub(super) fn cumulative(histogram: &Histogram) -> Vec<u64> {
+    let families = histogram.collect();
+    let metrics = families.iter().flat_map(MetricFamily::get_metric);
+    let mut counts = Vec::new();
+    for metric in metrics {
+        let histogram = metric.get_histogram();
+        let buckets = histogram.get_bucket().iter();
+        // The library adds none for those above the highest edge.
+        counts.extend(buckets.map(|bucket| bucket.cumulative_count()));
+        counts.push(histogram.get_sample_count());
+    }
+    counts
+}
+
+/// What a gauge of a number of things has.
+pub(super) fn number(gauge: &IntGauge) -> u64 {
+    u64::try_from(gauge.get()).unwrap_or_default()
 }
 
 impl<'a> Families<'a> {

@@ -10,7 +10,7 @@ mod family;
 mod message;
 mod process;
 mod reload;
-mod request;
+pub mod request;
 mod trace;
 mod tunnel;
 mod upstream;
@@ -27,7 +27,7 @@ pub use request::RequestMetrics;
 pub use trace::TraceMetrics;
 pub use tunnel::TunnelMetrics;
 pub use upstream::UpstreamMetrics;
-pub use verification::{EndpointMetrics, VerificationMetrics};
+pub use verification::{EndpointCounts, EndpointMetrics, VerificationMetrics};
 
 use family::Families;
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use prometheus::{Histogram, IntCounter, IntGauge};
 
-use super::family::{Counters, Families};
+use super::family::{self, Counters, Families};
 use crate::observe::labels::{
     AbortLabel, Label, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel, StatusLabel,
 };
 
 /// 1 s and 5 s are the consoles' own limits; 4 s is where the alert about the latter begins, and a quantile is only
 /// known as well as the edges beside it.
-pub(super) const SECONDS: [f64; 13] = [
+pub const SECONDS: [f64; 13] = [
     0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 4.0, 5.0, 15.0, 60.0,
 ];
 
@@ -86,6 +86,29 @@ impl RequestMetrics {
         if let Some(counter) = self.requests.get(position) {
             counter.inc();
         }
+    }
+
+    /// Requests that were answered, in the order of [`StatusLabel::ALL`].
+    #[must_use]
+    pub fn by_status(&self) -> Vec<u64> {
+        let of = |status: &StatusLabel| {
+            let groups = self.requests.chunks(ProtocolLabel::ALL.len());
+            let groups = groups.skip(status.index()).step_by(StatusLabel::ALL.len());
+            groups.flatten().map(IntCounter::get).sum()
+        };
+        StatusLabel::ALL.iter().map(of).collect()
+    }
+
+    /// How many took at most each of [`SECONDS`], and how many there were.
+    #[must_use]
+    pub fn durations(&self) -> Vec<u64> {
+        family::cumulative(&self.seconds)
+    }
+
+    /// Requests that are not answered yet.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        family::number(&self.in_flight)
     }
 
     /// A request took this way.

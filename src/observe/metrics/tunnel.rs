@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounter, IntGauge};
 
-use super::family::{Counters, Families};
+use super::family::{self, Counters, Families};
 use crate::observe::labels::TunnelEndLabel;
 
 /// Counted per tunnel, bytes as they pass.
@@ -40,6 +40,12 @@ impl TunnelMetrics {
     /// Bytes can pass.
     pub fn opened(&self) {
         self.open.inc();
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn open_now(&self) -> u64 {
+        family::number(&self.open)
     }
 
     /// One that was open is no more.

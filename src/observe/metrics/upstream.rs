@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus::{Histogram, IntCounter, IntGauge};
 
-use super::family::{Counters, Families};
+use super::family::{self, Counters, Families};
 use super::request;
 use crate::observe::labels::UpstreamErrorLabel;
 
@@ -62,6 +62,30 @@ impl UpstreamMetrics {
     /// An exchange failed.
     pub fn failed(&self, kind: UpstreamErrorLabel) {
         self.errors.add(kind);
+    }
+
+    /// Exchanges that failed, in the order of [`UpstreamErrorLabel`]'s list.
+    #[must_use]
+    pub fn errors(&self) -> Vec<u64> {
+        self.errors.counts()
+    }
+
+    /// As [`RequestMetrics::durations`](super::RequestMetrics::durations), up to the head of the upstream's response.
+    #[must_use]
+    pub fn first_bytes(&self) -> Vec<u64> {
+        family::cumulative(&self.first_byte_seconds)
+    }
+
+    /// Connections that there are.
+    #[must_use]
+    pub fn open_now(&self) -> u64 {
+        family::number(&self.open)
+    }
+
+    /// Requests that wait for one.
+    #[must_use]
+    pub fn waiting_now(&self) -> u64 {
+        family::number(&self.waiting)
     }
 
     /// A connection was made.

@@ -1,8 +1,11 @@
 //! Verdicts on verifications, by endpoint.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
+use prometheus::core::Collector;
+use prometheus::proto::Metric;
 use prometheus::{Histogram, IntCounter, IntCounterVec};
 
 use super::family::Families;
@@ -107,6 +110,32 @@ impl VerificationMetrics {
         }
     }
 
+    /// What has been counted so far, by endpoint.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<String, EndpointCounts> {
+        let mut counts = BTreeMap::<String, EndpointCounts>::new();
+        for (metric, count) in counters(&self.verifications) {
+            let of = counts.entry(label(&metric, "endpoint").to_owned());
+            let of = of.or_default();
+            match label(&metric, "result") {
+                "success" => of.verified += count,
+                _ => of.refused += count,
+            }
+        }
+        for (metric, count) in counters(&self.credential_used) {
+            let of = counts.entry(label(&metric, "endpoint").to_owned());
+            let of = of.or_default();
+            let slots = match label(&metric, "kind") {
+                "token" => &mut of.tokens,
+                _ => &mut of.keys,
+            };
+            if let Ok(slot) = label(&metric, "slot").parse() {
+                slots.insert(slot, count);
+            }
+        }
+        counts
+    }
+
     /// What looks like a verification came for no endpoint.
     pub fn strayed(&self) {
         self.strays.inc();
@@ -116,6 +145,35 @@ impl VerificationMetrics {
     pub fn took(&self, time: Duration) {
         self.seconds.observe(time.as_secs_f64());
     }
+}
+
+/// What has been counted of an endpoint.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointCounts {
+    /// Verifications that were answered.
+    pub verified: u64,
+    /// Verifications that were refused, for whatever reason.
+    pub refused: u64,
+    /// How often each token has matched, by its slot; 0 is the newest.
+    pub tokens: BTreeMap<usize, u64>,
+    /// The same of keys.
+    pub keys: BTreeMap<usize, u64>,
+}
+
+fn counters(family: &IntCounterVec) -> impl Iterator<Item = (Metric, u64)> {
+    let families = family.collect().into_iter();
+    let metrics = families.flat_map(|mut family| family.take_metric());
+    metrics.map(|metric| {
+        // An f64 by its type alone: it counts.
+        let count = metric.get_counter().get_value() as u64;
+        (metric, count)
+    })
+}
+
+fn label<'a>(metric: &'a Metric, name: &str) -> &'a str {
+    let mut labels = metric.get_label().iter();
+    let label = labels.find(|label| label.name() == name);
+    label.map_or("", |label| label.value())
 }
 
 impl EndpointMetrics {

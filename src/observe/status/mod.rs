@@ -1,0 +1,141 @@
+//! The status page of the admin listener, and the same as JSON: what is configured, what has happened, and why.
+//!
+//! It only reads. Nothing in it is secret, everything that came from a client is text, and it needs nothing from
+//! elsewhere. It costs the way of a request nothing: it looks at what is counted and remembered anyway.
+
+mod cards;
+mod charts;
+mod configuration;
+mod console;
+mod gather;
+mod guard;
+mod history;
+mod page;
+mod reading;
+mod setting;
+mod tables;
+mod texts;
+mod view;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+use http_body_util::Full;
+
+use self::gather::gather;
+use self::history::{History, STEP};
+use self::reading::Reading;
+use self::texts::Language;
+use super::exchange::Observer;
+use crate::config::{Boot, Live};
+
+const STYLE: &str = include_str!("status.css");
+const SCRIPT: &str = include_str!("status.js");
+const UNWELCOME: &str = "ask for the status page by an IP address or by localhost: names could lead anybody's page here\n";
+
+/// The live settings that are in force at the moment of the call.
+pub type CurrentLive = Box<dyn Fn() -> Arc<dyn AsRef<Live> + Send + Sync> + Send + Sync>;
+
+/// What only the app knows.
+pub struct Facts {
+    /// Never changes.
+    pub boot: Boot,
+    /// Where each listener is bound, by its name.
+    pub listeners: Vec<(&'static str, SocketAddr)>,
+    /// Changes with each reload.
+    pub live: CurrentLive,
+    /// True once the stop signal has come.
+    pub is_draining: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Facts")
+            .field("listeners", &self.listeners)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The page.
+#[derive(Debug)]
+pub struct Status {
+    observer: Arc<Observer>,
+    facts: Facts,
+    history: History,
+    started: SystemTime,
+}
+
+impl Status {
+    /// Begins now.
+    #[must_use]
+    pub fn new(observer: Arc<Observer>, facts: Facts) -> Self {
+        let history = History::default();
+        history.add(Reading::take(&observer.metrics));
+        Self {
+            observer,
+            facts,
+            history,
+            started: SystemTime::now(),
+        }
+    }
+
+    /// Reads the metrics every ten seconds until dropped.
+    pub async fn keep_history(&self) {
+        let mut steps = tokio::time::interval(STEP);
+        // The first one comes at once.
+        steps.tick().await;
+        loop {
+            steps.tick().await;
+            self.history.add(Reading::take(&self.observer.metrics));
+        }
+    }
+
+    /// The answer to a GET; `None` if the path is not the page's.
+    #[must_use]
+    pub fn answer(&self, uri: &Uri, headers: &HeaderMap) -> Option<Response<Full<Bytes>>> {
+        let show: fn(&Self, &Uri, &HeaderMap) -> (&'static str, Bytes) = match uri.path() {
+            "/" => Self::html,
+            "/status.json" => Self::json,
+            "/status.css" => |_, _, _| ("text/css; charset=utf-8", STYLE.into()),
+            "/status.js" => |_, _, _| ("text/javascript; charset=utf-8", SCRIPT.into()),
+            _ => return None,
+        };
+        let (status, (content_type, body)) = if guard::is_welcome(headers) {
+            (StatusCode::OK, show(self, uri, headers))
+        } else {
+            let refused = ("text/plain; charset=utf-8", UNWELCOME.into());
+            (StatusCode::MISDIRECTED_REQUEST, refused)
+        };
+        let mut response = Response::new(Full::new(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        guard::protect(headers);
+        Some(response)
+    }
+
+    fn html(&self, uri: &Uri, headers: &HeaderMap) -> (&'static str, Bytes) {
+        let accepted = headers.get(ACCEPT_LANGUAGE);
+        let accepted = accepted.and_then(|value| value.to_str().ok());
+        let language = Language::asked(uri.query(), accepted);
+        let hour = self.history.hour(&Reading::take(&self.observer.metrics));
+        let live = (self.facts.live)();
+        let view = gather(self, (*live).as_ref(), &hour);
+        let page = page::page(&view, &hour, language);
+        ("text/html; charset=utf-8", page.into_string().into())
+    }
+
+    fn json(&self, _: &Uri, _: &HeaderMap) -> (&'static str, Bytes) {
+        let hour = self.history.hour(&Reading::take(&self.observer.metrics));
+        let live = (self.facts.live)();
+        let view = gather(self, (*live).as_ref(), &hour);
+        // Keys are texts and nothing in it fails.
+        let json = serde_json::to_vec(&view).unwrap_or_default();
+        ("application/json", json.into())
+    }
+}

@@ -1,0 +1,184 @@
+//! The page around its sections. Markup is made by `maud`, which escapes whatever is put into it: there is no way past it here.
+
+use std::time::{Duration, SystemTime};
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::charts::{self, Series};
+use super::history::Hour;
+use super::reading::{Reading, quantile};
+use super::texts::{Language, Texts};
+use super::view::{Time, View};
+use super::{cards, tables};
+use crate::observe::labels::{Label, StatusLabel};
+
+/// All of it.
+pub(super) fn page(view: &View, hour: &Hour, language: Language) -> Markup {
+    let texts = language.texts();
+    let clock = Clock {
+        now: view.now.0,
+        texts,
+    };
+    html! {
+        (DOCTYPE)
+        html lang=(texts.code) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (texts.title) }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href="/status.css";
+                noscript { meta http-equiv="refresh" content="30"; }
+                script src="/status.js" defer {}
+            }
+            body {
+                p #stale hidden role="status" { (texts.stale) }
+                main {
+                    (header(view, &clock))
+                    (cards::endpoints(&view.endpoints, texts))
+                    (tables::verifications(&view.verifications, &clock, language))
+                    (tables::strays(&view.strays, &clock))
+                    (charts(hour, texts))
+                    (tables::certificates(&view.certificates, view.acme.as_ref(), &clock))
+                    div.pair {
+                        (cards::upstream(&view.upstream, &clock))
+                        (cards::traffic(&view.traffic, view.reload.as_ref(), &clock))
+                    }
+                    (tables::handshakes(&view.handshakes, &clock))
+                    (tables::configuration(&view.configuration, texts))
+                }
+            }
+        }
+    }
+}
+
+fn header(view: &View, clock: &Clock) -> Markup {
+    let texts = clock.texts;
+    let (class, state) = match view.is_draining {
+        true => ("warn", texts.draining),
+        false => ("good", texts.serving),
+    };
+    html! {
+        header {
+            h1 { "wxgate " small { (view.version) } }
+            span.pill.(class) { (state) }
+            p { (texts.since) " " (clock.shown(view.started_at)) }
+            p { (texts.as_of) " " (clock.moment(view.now)) }
+            nav {
+                a href="/status.json" { (texts.json) }
+                " "
+                a href={ "/?lang=" (texts.other_code) } lang=(texts.other_code) { (texts.other_language) }
+            }
+        }
+    }
+}
+
+fn charts(hour: &Hour, texts: &Texts) -> Markup {
+    let count = |count: &dyn Fn(&Reading) -> u64| -> Vec<Option<f64>> {
+        let minutes = hour.minutes.iter();
+        minutes
+            .map(|minute| Some(count(minute.as_ref()?) as f64))
+            .collect()
+    };
+    let series = |class, name, values| Series {
+        class,
+        name,
+        values,
+    };
+    let verifications = [
+        series("good", texts.verified, count(&|minute| minute.verified)),
+        series("bad", texts.refused, count(&|minute| minute.refused)),
+    ];
+    let of = |status: StatusLabel| {
+        count(&|minute| {
+            minute
+                .statuses
+                .get(status.index())
+                .copied()
+                .unwrap_or_default()
+        })
+    };
+    let requests = [
+        series("good", "2xx", of(StatusLabel::Success)),
+        series("calm", "3xx", of(StatusLabel::Redirection)),
+        series("warn", "4xx", of(StatusLabel::ClientError)),
+        series("bad", "5xx", of(StatusLabel::ServerError)),
+    ];
+    let times = |share: f64| {
+        let minutes = hour.minutes.iter();
+        minutes
+            .map(|minute| quantile(share, &minute.as_ref()?.durations))
+            .collect()
+    };
+    let latency = [
+        series("calm", texts.p50, times(0.5)),
+        series("warn", texts.p95, times(0.95)),
+    ];
+    section(
+        "charts",
+        texts.charts,
+        &html! {
+            div.charts {
+                (charts::bars(texts.chart_verifications, &verifications, texts))
+                (charts::bars(texts.chart_requests, &requests, texts))
+                (charts::lines(texts.chart_latency, &latency, texts))
+            }
+        },
+    )
+}
+
+/// A part of the page.
+pub(super) fn section(id: &str, title: &str, content: &Markup) -> Markup {
+    html! {
+        section id=(id) {
+            h2 { (title) }
+            (content)
+        }
+    }
+}
+
+/// A time as people read it.
+pub(super) fn seconds(seconds: f64) -> String {
+    match seconds {
+        0.0.. if seconds < 0.001 => format!("{:.1} ms", seconds * 1000.0),
+        ..1.0 => format!("{:.0} ms", seconds * 1000.0),
+        _ => format!("{seconds:.1} s"),
+    }
+}
+
+/// Tells moments relative to one.
+pub(super) struct Clock {
+    now: SystemTime,
+    pub(super) texts: &'static Texts,
+}
+
+impl Clock {
+    /// The moment, and how long ago it was or how far away it is.
+    pub(super) fn shown(&self, time: Time) -> Markup {
+        let distance = match self.now.duration_since(time.0) {
+            Ok(past) => self.distance(past) + self.texts.ago,
+            Err(ahead) => format!("+{}", self.distance(ahead.duration())),
+        };
+        html! { (self.moment(time)) " " small { (distance) } }
+    }
+
+    /// The moment alone.
+    pub(super) fn moment(&self, time: Time) -> Markup {
+        let exact = humantime::format_rfc3339_seconds(time.0).to_string();
+        let shown = exact.replace('T', " ").replace('Z', " UTC");
+        html! { time datetime=(exact) { (shown) } }
+    }
+
+    /// In the largest unit of which there is one.
+    fn distance(&self, time: Duration) -> String {
+        let seconds = time.as_secs();
+        let (number, unit) = match seconds {
+            0..60 => (seconds, self.texts.second),
+            60..3600 => (seconds / 60, self.texts.minute),
+            3600..86400 => (seconds / 3600, self.texts.hour),
+            _ => (seconds / 86400, self.texts.day),
+        };
+        format!("{number} {unit}")
+    }
+}
