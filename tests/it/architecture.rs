@@ -253,6 +253,7 @@ const FILES: &[&str] = &[
     "observe/status/charts.rs",
     "observe/status/configuration.rs",
     "observe/status/console.rs",
+    "observe/status/endpoint_settings.rs",
     "observe/status/gather.rs",
     "observe/status/guard.rs",
     "observe/status/history.rs",
