@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use clap::Parser;
 use wxgate::app::{App, Early, Sinks, StartError};
-use wxgate::cli::{Cli, Command, SettingsArgs};
+use wxgate::cli::{Cli, Command, SettingsArgs, SimulateArgs};
 use wxgate::config::{Settings, Source};
 use wxgate::lifecycle::drain::Drained;
 use wxgate::observe::{journal, log, sink};
 use wxgate::tools::drain::Came;
-use wxgate::tools::{check, demo, drain, healthcheck};
+use wxgate::tools::{check, demo, drain, healthcheck, simulate};
 
 /// `EX_CONFIG` of sysexits.h: nothing was started, and a restart will not help.
 const WRONG_CONFIGURATION: u8 = 78;
+/// What wrong arguments exit with.
+const WRONG_USAGE: u8 = 2;
 /// `EX_TEMPFAIL` of sysexits.h: it will end by itself, later.
 const STILL_DRAINING: u8 = 75;
 /// Longest wait for the last lines of each log.
@@ -41,10 +43,22 @@ fn main() -> ExitCode {
             Ok(Came::StillDraining) => ExitCode::from(STILL_DRAINING),
             Err(error) => fail(&error),
         },
+        Command::Simulate(args) => play(&args),
         Command::Healthcheck(args) => match healthcheck::ask(args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error),
         },
+    }
+}
+
+fn play(args: &SimulateArgs) -> ExitCode {
+    match simulate::simulate(args, &mut std::io::stdout(), &mut std::io::stderr()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(WRONG_USAGE)
+        }
     }
 }
 

@@ -5,3 +5,4 @@ pub mod demo;
 pub mod demo_backend;
 pub mod drain;
 pub mod healthcheck;
+pub mod simulate;

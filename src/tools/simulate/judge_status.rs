@@ -1,0 +1,163 @@
+//! What an answer's status, headers and form tell: pure.
+
+use super::answer::{Answer, End, Framing, NoAnswer};
+use super::cause::{Cause, Finding};
+use super::causes::{network, status};
+use super::console::{Console, Version};
+use super::evidence;
+use super::target::Target;
+use super::words::{self, Page};
+
+/// Why there was no answer.
+#[must_use]
+pub fn no_answer(none: &NoAnswer, target: &Target) -> Finding {
+    let cause = match none {
+        NoAnswer::Closed => &network::CLOSED_WITHOUT_ANSWER,
+        NoAnswer::Timeout => &network::NO_ANSWER,
+        // An alert or a handshake record of TLS.
+        NoAnswer::NotHttp(bytes)
+            if !target.is_tls && matches!(bytes.first(), Some(0x15 | 0x16)) =>
+        {
+            &network::HTTPS_PORT_IN_CLEAR
+        }
+        NoAnswer::NotHttp(_) => &network::NOT_HTTP,
+        NoAnswer::Broken(_) => &network::CONNECTION_FAILED,
+    };
+    Finding::new(cause, evidence::of_none(none))
+}
+
+/// Why a status other than 200 came.
+#[must_use]
+pub fn status(answer: &Answer, console: &Console, target: &Target) -> Finding {
+    let seen = evidence::of(answer, console);
+    if (300..400).contains(&answer.status) && !answer.header("location").is_empty() {
+        let cause = redirect(answer.header("location"), target);
+        return Finding::new(cause, evidence::location(answer, console));
+    }
+    let lower = answer.text().to_lowercase();
+    if is_challenge(answer, &lower) {
+        return Finding::new(&status::CDN_CHALLENGE, seen);
+    }
+    let cause = if Page::Icp.is(&lower) {
+        &status::ICP_BLOCK
+    } else if let Some(cause) = words::code(&lower) {
+        cause
+    } else if answer.status == 400 && lower.contains("sent to https port") {
+        &network::HTTPS_PORT_IN_CLEAR
+    } else {
+        by_number(answer, &lower)
+    };
+    Finding::new(cause, seen)
+}
+
+fn is_challenge(answer: &Answer, lower: &str) -> bool {
+    let by_cloudflare = answer.header("server").eq_ignore_ascii_case("cloudflare");
+    let is_refusal = matches!(answer.status, 403 | 429 | 503);
+    !answer.header("cf-mitigated").is_empty()
+        || (by_cloudflare && is_refusal)
+        || (is_refusal && Page::Challenge.is(lower))
+}
+
+fn by_number(answer: &Answer, lower: &str) -> &'static Cause {
+    let is_csrf = Page::Csrf.is(lower);
+    let is_waf = Page::Waf.is(lower);
+    match answer.status {
+        400 | 403 | 406 | 412 | 419 if is_csrf => &status::CSRF,
+        400 | 403 | 405 | 406 | 418 | 501 | 503 if is_waf => &status::WAF,
+        401 | 407 => &status::LOGIN_REQUIRED,
+        400 | 403 | 422 => &status::REFUSED,
+        404 | 410 => &status::NOT_FOUND,
+        405 => &status::GET_NOT_ROUTED,
+        419 => &status::CSRF,
+        429 => &status::RATE_LIMITED,
+        444 => &status::WAF,
+        500 => words::error(lower).unwrap_or(&status::SERVER_ERROR),
+        502 | 504 => &status::BACKEND_DOWN,
+        503 => &status::UNAVAILABLE,
+        501 | 505..=599 => words::error(lower).unwrap_or(&status::SERVER_ERROR),
+        _ => &status::STATUS_OTHER,
+    }
+}
+
+fn redirect(location: &str, target: &Target) -> &'static Cause {
+    let lower = location.to_lowercase();
+    let path_of = |rest: &str| {
+        let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/");
+        path.split(['?', '#']).next().unwrap_or("/").to_owned()
+    };
+    let (scheme, rest) = match lower.split_once("://") {
+        Some((scheme, rest)) => (Some(scheme), rest),
+        None => match lower.strip_prefix("//") {
+            Some(rest) => (None, rest),
+            None => ("".into(), lower.as_str()),
+        },
+    };
+    let is_relative = scheme == Some("");
+    let path = path_of(rest);
+    if Page::Icp.is(&lower) {
+        return &status::ICP_BLOCK;
+    }
+    let own = target.path.to_lowercase();
+    let is_login = ["login", "signin", "sign-in", "/sso", "/oauth", "passport"]
+        .iter()
+        .any(|word| path.contains(word) && !own.contains(word));
+    if is_login {
+        return &status::REDIRECT_LOGIN;
+    }
+    let host = rest.split(['/', '?', '#', ':']).next().unwrap_or_default();
+    if !is_relative && host != target.host {
+        return &status::REDIRECT_HOST;
+    }
+    if scheme == Some("https") && !target.is_tls {
+        return &status::REDIRECT_HTTPS;
+    }
+    if path.trim_end_matches('/') == own.trim_end_matches('/') && path != own {
+        return &status::REDIRECT_SLASH;
+    }
+    &status::REDIRECT
+}
+
+/// What is wrong with the form of an answer, whatever it says.
+#[must_use]
+pub fn form(answer: &Answer, version: Version) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match answer.end {
+        End::Whole => {}
+        End::Cut => {
+            let length = answer.header("content-length");
+            let seen = format!("{} of {length} bytes", answer.body.len());
+            findings.push(Finding::new(&status::ANSWER_CUT, seen));
+        }
+        End::Unfinished => findings.push(Finding::new(
+            &status::ANSWER_UNFINISHED,
+            format!("{} bytes", answer.body.len()),
+        )),
+        End::TooLong => findings.push(Finding::new(&status::ANSWER_TOO_LONG, "")),
+    }
+    if answer.framing == Framing::Chunked && version == Version::Http10 {
+        let seen = "Transfer-Encoding: chunked";
+        findings.push(Finding::new(&status::ANSWER_CHUNKED, seen));
+    }
+    let coding = answer.header("content-encoding");
+    if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
+        let coding: String = coding.chars().take(20).collect();
+        let seen = format!("Content-Encoding: {}", coding.escape_debug());
+        findings.push(Finding::new(&status::ANSWER_COMPRESSED, seen));
+    }
+    findings
+}
+
+/// Whether it came in time.
+#[must_use]
+pub fn time(answer: &Answer, console: &Console) -> Option<Finding> {
+    let limit = console.limit();
+    let cause = if answer.took > limit {
+        &status::TOO_SLOW
+    } else if answer.took > limit.mul_f32(0.6) {
+        &status::SLOW
+    } else {
+        return None;
+    };
+    let seen = format!("{} ms / {} ms", answer.took.as_millis(), limit.as_millis());
+    Some(Finding::new(cause, seen))
+}
