@@ -1,6 +1,6 @@
 //! What several answers show together: pure.
 
-use super::answer::{End, Reply};
+use super::answer::Reply;
 use super::cause::Finding;
 use super::causes::{body, check, message, status};
 use super::console::Asked;
@@ -18,6 +18,8 @@ pub struct Outcome {
     pub reply: Reply,
     /// What is wrong with that.
     pub findings: Vec<Finding>,
+    /// Whether it tells nothing, since another request has failed.
+    pub is_moot: bool,
 }
 
 impl Outcome {
@@ -25,6 +27,12 @@ impl Outcome {
     #[must_use]
     pub fn passed(&self) -> bool {
         passes(&self.findings)
+    }
+
+    /// Has it tell nothing.
+    pub fn dismiss(&mut self) {
+        self.is_moot = !self.passed();
+        self.findings.clear();
     }
 
     fn gives_echo(&self) -> bool {
@@ -47,7 +55,7 @@ pub fn judge(outcomes: &mut [Outcome]) {
         lone_failures(outcomes);
         return;
     }
-    messages(&usual, outcomes);
+    messages(outcomes);
     // One fault of the server fails every verification: it is told once, unless another is there as well.
     let known: Vec<_> = usual
         .findings
@@ -94,26 +102,30 @@ fn forgeries(outcomes: &mut [Outcome]) {
             outcome.findings.push(Finding::new(cause, ""));
         }
     }
-    let sent = by_role(outcomes, Role::Message).and_then(|outcome| outcome.reply.clone().ok());
-    let accepted = sent.filter(|answer| answer.status == 200);
-    let forged =
-        by_role(outcomes, Role::ForgedMessage).and_then(|outcome| outcome.reply.clone().ok());
-    if let (Some(sent), Some(forged)) = (accepted, forged)
-        && !differ(&sent, &forged)
+    let is_usual_good = by_role(outcomes, Role::Usual).is_some_and(Outcome::passed);
+    let sent = by_role(outcomes, Role::Message)
+        .filter(|sent| sent.passed() && !sent.is_moot && is_usual_good);
+    let sent = sent.and_then(|outcome| outcome.reply.clone().ok());
+    for outcome in outcomes
+        .iter_mut()
+        .filter(|o| o.role == Role::ForgedMessage)
     {
-        let unverified = Finding::new(&message::MESSAGE_UNVERIFIED, "");
-        for outcome in outcomes
-            .iter_mut()
-            .filter(|o| o.role == Role::ForgedMessage)
+        if let (Some(sent), Ok(forged)) = (&sent, &outcome.reply)
+            && !differ(sent, forged)
         {
-            outcome.findings.push(unverified.clone());
+            let unverified = Finding::new(&message::MESSAGE_UNVERIFIED, "");
+            outcome.findings.push(unverified);
         }
     }
 }
 
 /// The usual one passes: what fails beside it fails for what is special about it.
 fn lone_failures(outcomes: &mut [Outcome]) {
-    for outcome in outcomes.iter_mut().filter(|outcome| !outcome.passed()) {
+    let is_known = |outcome: &Outcome| {
+        let mut findings = outcome.findings.iter();
+        findings.any(|finding| finding.cause.label == check::UNSTEADY.label)
+    };
+    for outcome in outcomes.iter_mut().filter(|o| !o.passed() && !is_known(o)) {
         let cause = match outcome.role {
             Role::OtherOrder => &check::NUMERIC_SORT,
             Role::Plus => &check::PLUS_LOST,
@@ -132,22 +144,13 @@ fn lone_failures(outcomes: &mut [Outcome]) {
     }
 }
 
-/// What a message tells where verification fails.
-fn messages(usual: &Outcome, outcomes: &mut [Outcome]) {
-    let failed_alike = |outcome: &Outcome| match (&usual.reply, &outcome.reply) {
-        (Ok(usual), Ok(answer)) => {
-            usual.status == answer.status || (usual.status >= 300 && answer.status >= 300)
-        }
-        (Err(_), Err(_)) => true,
-        // Who does not take the time for one will not for the other.
-        (Ok(usual), Err(_)) => usual.end != End::Whole,
-        _ => false,
-    };
+/// Where verification fails, a message that fails as well tells nothing new; one that passes tells that GET alone does.
+fn messages(outcomes: &mut [Outcome]) {
     let is_routed = by_role(outcomes, Role::Message)
         .is_some_and(|outcome| outcome.passed() && outcome.reply.is_ok());
     for outcome in outcomes.iter_mut() {
         match outcome.role {
-            Role::Message if failed_alike(outcome) => outcome.findings.clear(),
+            Role::Message => outcome.dismiss(),
             Role::Usual if is_routed => {
                 for finding in &mut outcome.findings {
                     if finding.cause.label == status::NOT_FOUND.label {

@@ -1,4 +1,4 @@
-//! What a console sends, byte for byte, and what it wants to read: pure.
+//! What a console signs and seals, and what it wants to read: pure.
 //!
 //! ```text
 //! official account  HTTP/1.0, 5 s   signature, echostr, timestamp, nonce
@@ -12,7 +12,8 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::dice::Dice;
-use super::target::Target;
+use super::request::Version;
+use super::spelling::Spelling;
 use crate::wechat::{AesKey, Platform, Token, envelope, signature};
 
 /// Who asks, and with what.
@@ -28,26 +29,6 @@ pub struct Console {
     pub receive_id: String,
     /// Unix seconds.
     pub now: u64,
-}
-
-/// The version of a request line.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Version {
-    /// HTTP/1.0.
-    Http10,
-    /// HTTP/1.1.
-    Http11,
-}
-
-impl Version {
-    /// As on the wire.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Http10 => "HTTP/1.0",
-            Self::Http11 => "HTTP/1.1",
-        }
-    }
 }
 
 /// How a nonce stands to a timestamp.
@@ -68,7 +49,7 @@ pub enum Echo {
     Usual,
     /// 19 digits; the ciphertext, if it is one, with "+" and "/".
     WithPlus,
-    /// 20 digits, more than 64 bits with a sign can hold.
+    /// 20 digits, more than 64 bits with a sign can hold; the ciphertext, if it is one, without "+".
     Long,
 }
 
@@ -89,79 +70,6 @@ pub enum Signing {
     EchoEncoded,
     /// With the token written otherwise.
     Respelt(Spelling),
-}
-
-/// How a token is miswritten.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Spelling {
-    /// Nothing at all.
-    Empty,
-    /// A blank behind.
-    BlankBehind,
-    /// A blank before.
-    BlankBefore,
-    /// A line feed behind.
-    LineFeed,
-    /// Both line breaks behind.
-    CrLf,
-    /// In double quotes.
-    Quoted,
-    /// In single quotes.
-    SingleQuoted,
-    /// Behind a byte order mark.
-    ByteOrderMark,
-    /// In lower case.
-    Lower,
-    /// In upper case.
-    Upper,
-}
-
-impl Spelling {
-    /// All of them, the likeliest first.
-    pub const ALL: [Self; 10] = [
-        Self::Empty,
-        Self::BlankBehind,
-        Self::LineFeed,
-        Self::BlankBefore,
-        Self::CrLf,
-        Self::Quoted,
-        Self::SingleQuoted,
-        Self::Lower,
-        Self::Upper,
-        Self::ByteOrderMark,
-    ];
-
-    /// What it is, for the evidence.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::BlankBehind => "a blank at its end",
-            Self::BlankBefore => "a blank at its start",
-            Self::LineFeed => "a line feed at its end",
-            Self::CrLf => "CR LF at its end",
-            Self::Quoted => "double quotes around it",
-            Self::SingleQuoted => "single quotes around it",
-            Self::ByteOrderMark => "a byte order mark at its start",
-            Self::Lower => "in lower case",
-            Self::Upper => "in upper case",
-        }
-    }
-
-    fn of(self, token: &str) -> String {
-        match self {
-            Self::Empty => String::new(),
-            Self::BlankBehind => format!("{token} "),
-            Self::BlankBefore => format!(" {token}"),
-            Self::LineFeed => format!("{token}\n"),
-            Self::CrLf => format!("{token}\r\n"),
-            Self::Quoted => format!("\"{token}\""),
-            Self::SingleQuoted => format!("'{token}'"),
-            Self::ByteOrderMark => format!("\u{feff}{token}"),
-            Self::Lower => token.to_lowercase(),
-            Self::Upper => token.to_uppercase(),
-        }
-    }
 }
 
 /// A verification: its query, and what must be answered.
@@ -283,8 +191,7 @@ impl Console {
             sealed = envelope::seal(key, dice.block(), message.as_bytes(), id);
             let fits = match echo {
                 Echo::WithPlus => sealed.contains('+') && sealed.contains('/'),
-                Echo::Usual => !sealed.contains('+'),
-                Echo::Long => true,
+                Echo::Usual | Echo::Long => !sealed.contains('+'),
             };
             if fits {
                 break;
@@ -358,44 +265,4 @@ const RECEIVER: &str = "gh_wxgatesimulate";
 fn forged(signature: &str) -> String {
     let (kept, last) = signature.split_at(signature.len().saturating_sub(1));
     format!("{kept}{}", if last == "0" { '1' } else { '0' })
-}
-
-/// Who seems to ask.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Client {
-    /// The console.
-    Console(Platform),
-    /// A browser of today, to see whether that makes a difference.
-    Browser,
-}
-
-/// A GET, byte for byte.
-#[must_use]
-pub fn get(target: &Target, query: &str, version: Version, client: Client) -> String {
-    let line = format!("GET {} {}\r\n", target.with(query), version.name());
-    let host = target.authority();
-    let headers = match (client, version) {
-        (Client::Browser, _) => format!(
-            "Host: {host}\r\nUser-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36\r\nAccept: text/html,*/*;q=0.8\r\nAccept-Language: zh-CN,zh;q=0.9\r\nConnection: close\r\n"
-        ),
-        (Client::Console(Platform::OfficialAccount), Version::Http10) => format!(
-            "User-Agent: Mozilla/4.0\r\nAccept: */*\r\nHost: {host}\r\nPragma: no-cache\r\nConnection: Keep-Alive\r\n"
-        ),
-        (Client::Console(_), _) => format!(
-            "Accept: */*\r\nCache-Control: no-cache\r\nHost: {host}\r\nPragma: no-cache\r\nUser-Agent: Mozilla/4.0\r\n"
-        ),
-    };
-    format!("{line}{headers}\r\n")
-}
-
-/// A POST, byte for byte.
-#[must_use]
-pub fn post(target: &Target, query: &str, version: Version, body: &str) -> String {
-    format!(
-        "POST {} {}\r\nUser-Agent: Mozilla/4.0\r\nAccept: */*\r\nHost: {}\r\nPragma: no-cache\r\nConnection: Keep-Alive\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}",
-        target.with(query),
-        version.name(),
-        target.authority(),
-        body.len(),
-    )
 }

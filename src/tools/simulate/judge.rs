@@ -3,7 +3,8 @@
 use super::answer::{Answer, End, Reply};
 use super::cause::{Cause, Finding, Severity};
 use super::causes::{body, message, network, status};
-use super::console::{Asked, Console, Version};
+use super::console::{Asked, Console};
+use super::request::Version;
 use super::target::Target;
 use super::{evidence, judge_body, judge_status, reply};
 

@@ -2,9 +2,10 @@
 
 use super::answer::{Answer, End, Framing, NoAnswer};
 use super::cause::{Cause, Finding};
-use super::causes::{network, status};
-use super::console::{Console, Version};
+use super::causes::{network, status, tls};
+use super::console::Console;
 use super::evidence;
+use super::request::Version;
 use super::target::Target;
 use super::words::{self, Page};
 
@@ -44,6 +45,8 @@ pub fn status(answer: &Answer, console: &Console, target: &Target) -> Finding {
         cause
     } else if answer.status == 400 && lower.contains("sent to https port") {
         &network::HTTPS_PORT_IN_CLEAR
+    } else if answer.status == 400 && lower.contains("no required ssl certificate") {
+        &tls::TLS_CLIENT_CERTIFICATE
     } else {
         by_number(answer, &lower)
     };

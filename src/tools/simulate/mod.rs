@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `options` | flags or a configuration → who asks whom |
 //! | `target`, `resolve` | the URL, and where it leads |
-//! | `console`, `dice`, `plan` | what is sent, and in which order |
+//! | `console`, `spelling`, `request`, `dice`, `plan` | what is sent, and in which order |
 //! | `connection`, `answer` | TCP, TLS, and one answer read to its end |
 //! | `chain` | what is wrong with the certificates |
 //! | `judge`, `judge_status`, `judge_body`, `reply`, `words` | one answer → findings |
@@ -34,8 +34,10 @@ pub mod plan;
 pub mod reply;
 pub mod report;
 pub mod report_json;
+pub mod request;
 pub mod resolve;
 pub mod run;
+pub mod spelling;
 pub mod target;
 pub mod words;
 

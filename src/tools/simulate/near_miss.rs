@@ -4,7 +4,8 @@
 use super::answer::Reply;
 use super::cause::{Cause, Finding};
 use super::causes::check;
-use super::console::{Console, Echo, Nonce, Signing, Spelling};
+use super::console::{Console, Echo, Nonce, Signing};
+use super::spelling::Spelling;
 use crate::wechat::Platform;
 
 /// Other endpoints of the same configuration that are tried.

@@ -1,7 +1,8 @@
 //! Which requests are made, in which order, and what each is called: pure.
 
 use super::cause::Text;
-use super::console::{Console, Echo, Nonce, Signing, Version};
+use super::console::{Console, Echo, Nonce, Signing};
+use super::request::Version;
 use crate::wechat::Platform;
 
 /// What a request is made for.

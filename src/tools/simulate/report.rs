@@ -56,7 +56,11 @@ pub fn of(report: &Report, lang: Lang) -> String {
         );
     }
     for outcome in &report.outcomes {
-        let mark = if outcome.passed() { "✓" } else { "✗" };
+        let mark = match (outcome.is_moot, outcome.passed()) {
+            (true, _) => "–",
+            (false, true) => "✓",
+            (false, false) => "✗",
+        };
         let took = outcome.reply.as_ref().map_or_else(
             |_| say("没有回答", "no answer").to_owned(),
             |answer| format!("HTTP {} · {} ms", answer.status, answer.took.as_millis()),

@@ -44,7 +44,7 @@ fn request(outcome: &Outcome, report: &Report) -> Value {
         "name": outcome.role.name(),
         "method": if outcome.asked.is_some() { "GET" } else { "POST" },
         "version": outcome.role.version(&report.console).name(),
-        "passed": outcome.passed(),
+        "passed": (!outcome.is_moot).then(|| outcome.passed()),
         "status": answer.map(|answer| answer.status),
         "milliseconds": answer.map(|answer| answer.took.as_millis()),
         "bytes": answer.map(|answer| answer.body.len()),

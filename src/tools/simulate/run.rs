@@ -12,12 +12,13 @@ use super::causes::{check, network, status, tls};
 use super::chain::{self, Facts};
 use super::compare::{self, Outcome};
 use super::connection::{self, Dial, Session, Variant};
-use super::console::{self, Client, Console, Signing, Version};
+use super::console::{Console, Signing};
 use super::dice::Dice;
 use super::judge::{self, is_vague, passes};
 use super::near_miss;
 use super::options::Options;
 use super::plan::{self, Role};
+use super::request::{self, Client, Version};
 use super::resolve;
 use super::target::Target;
 
@@ -222,7 +223,7 @@ impl Run<'_> {
         let (nonce, echo, signing) = role.shape();
         if matches!(role, Role::Message | Role::ForgedMessage) {
             let (query, body) = console.message(signing, &mut self.dice);
-            let request = console::post(target, &query, version, &body);
+            let request = request::post(target, &query, version, &body);
             let reply = connection::ask(&self.dial, false, &request);
             let is_good = role == Role::Message;
             return Outcome {
@@ -234,11 +235,12 @@ impl Run<'_> {
                     Vec::new()
                 },
                 reply,
+                is_moot: false,
             };
         }
         let asked = console.verification(nonce, echo, signing, &mut self.dice);
         let client = Client::Console(console.platform);
-        let request = console::get(target, &asked.query, version, client);
+        let request = request::get(target, &asked.query, version, client);
         let reply = connection::ask(&self.dial, role == Role::WithoutSni, &request);
         let findings = if role.is_good() {
             judge::verification(&reply, &asked, version, console, target)
@@ -250,6 +252,7 @@ impl Run<'_> {
             asked: Some(asked),
             reply,
             findings,
+            is_moot: false,
         }
     }
 
@@ -288,6 +291,9 @@ impl Run<'_> {
         if (0..3).any(|_| self.one(role).passed()) {
             for outcome in outcomes.iter_mut().filter(|o| odd.contains(&o.role)) {
                 outcome.findings = vec![Finding::new(&check::UNSTEADY, "")];
+            }
+            for outcome in outcomes.iter_mut().filter(|o| o.role == Role::Message) {
+                outcome.dismiss();
             }
         }
     }
@@ -334,7 +340,7 @@ impl Run<'_> {
             Client::Browser => Version::Http11,
             Client::Console(_) => console.version(),
         };
-        let request = console::get(target, &asked.query, version, client);
+        let request = request::get(target, &asked.query, version, client);
         let reply = connection::ask(&self.dial, false, &request);
         passes(&judge::verification(
             &reply, &asked, version, console, target,
@@ -363,7 +369,7 @@ impl Run<'_> {
 
     fn plainly(&self, console: &Console, query: &str) -> Reply {
         let client = Client::Console(console.platform);
-        let request = console::get(&self.options.target, query, console.version(), client);
+        let request = request::get(&self.options.target, query, console.version(), client);
         connection::ask(&self.dial, false, &request)
     }
 }

@@ -46,6 +46,9 @@ impl Target {
     /// See [`TargetError`].
     pub fn parse(url: &str) -> Result<Self, TargetError> {
         let url = url.split_once('#').map_or(url, |(url, _)| url);
+        if !url.is_empty() && !url.contains("://") {
+            return Err(TargetError::Scheme);
+        }
         let uri: Uri = url.parse().map_err(|_| TargetError::Malformed)?;
         let is_tls = match uri.scheme_str() {
             Some("https") => true,
