@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use wxgate::tools::simulate::Cause;
+use wxgate::wechat::Platform;
 
 use crate::gate::{self, Gate, UNRESOLVABLE, certificate};
 use crate::partners::Backend;
@@ -248,6 +250,46 @@ fn json_has_what_it_is_documented_to_have() {
     for text in ["cause", "mend"] {
         assert!(finding[text]["zh"].is_string() && finding[text]["en"].is_string());
     }
+}
+
+/// Writes the table of findings anew, where this variable is set.
+const WRITE: &str = "WRITE_GENERATED";
+
+#[test]
+fn the_documentation_lists_every_finding_as_the_program_has_it() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/simulate.md");
+    let kept = std::fs::read_to_string(&path).unwrap();
+    let rows: String = Cause::all()
+        .map(|cause| {
+            let consoles = [Platform::OfficialAccount, Platform::Wecom];
+            let mut texts = consoles
+                .map(|platform| cause.console.text(platform))
+                .to_vec();
+            texts.retain(|text| !text.is_empty());
+            texts.dedup();
+            format!(
+                "| `{}` {} | {}<br>{} | {}<br>{} | {} |\n",
+                cause.label,
+                cause.severity.name(),
+                cause.cause.zh,
+                cause.cause.en,
+                cause.mend.zh,
+                cause.mend.en,
+                texts.join("<br>"),
+            )
+        })
+        .collect();
+    let head = "| label | cause | mend | the console says |\n|---|---|---|---|\n";
+    let (before, rest) = kept.split_once(head).unwrap();
+    let after = rest.find("\n\n").map_or("", |at| &rest[at..]);
+    let fresh = format!("{before}{head}{}{after}", rows.trim_end());
+    if std::env::var_os(WRITE).is_some() {
+        std::fs::write(&path, &fresh).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap().trim_end() == fresh.trim_end(),
+        "docs/simulate.md is stale: {WRITE}=1 cargo test --test it -- simulate::the_documentation"
+    );
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! What several answers show together: pure.
 
-use super::answer::Reply;
+use std::time::Duration;
+
+use super::answer::{NoAnswer, Reply};
 use super::cause::Finding;
 use super::causes::{body, check, message, status};
 use super::console::Asked;
 use super::judge::{differ, gives_echo, is_vague, passes};
 use super::plan::Role;
+
+/// A server that takes this long for one request is not asked all of them.
+const LONG: Duration = Duration::from_secs(2);
 
 /// One request that was made, and what was thought of its answer alone.
 #[derive(Clone, Debug)]
@@ -27,6 +32,15 @@ impl Outcome {
     #[must_use]
     pub fn passed(&self) -> bool {
         passes(&self.findings)
+    }
+
+    /// So long that not everything is asked.
+    #[must_use]
+    pub fn took_long(&self) -> bool {
+        match &self.reply {
+            Ok(answer) => answer.took > LONG,
+            Err(none) => matches!(none, NoAnswer::Timeout),
+        }
     }
 
     /// Has it tell nothing.

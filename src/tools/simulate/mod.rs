@@ -6,17 +6,19 @@
 //! | `target`, `resolve` | the URL, and where it leads |
 //! | `console`, `spelling`, `request`, `dice`, `plan` | what is sent, and in which order |
 //! | `connection`, `answer` | TCP, TLS, and one answer read to its end |
-//! | `chain` | what is wrong with the certificates |
+//! | `greet`, `chain` | the handshakes, and what is wrong with the certificates |
 //! | `judge`, `judge_status`, `judge_body`, `reply`, `words` | one answer → findings |
-//! | `compare`, `near_miss` | several answers → findings |
+//! | `compare` | several answers → findings |
+//! | `ask`, `explain`, `near_miss` | makes requests; those that explain a refusal |
 //! | `cause`, `causes` | the closed list of what may be found, in Chinese and English |
 //! | `evidence` | what may be shown of an answer |
 //! | `run` | the straight line through all of these |
 //! | `report`, `report_json` | what is printed |
 //!
-//! Everything but `connection`, `resolve` and `run` is pure.
+//! Sockets are in `connection` and `resolve`, and used by `greet`, `ask`, `explain` and `run`; the rest is pure.
 
 pub mod answer;
+pub mod ask;
 pub mod cause;
 pub mod causes;
 pub mod chain;
@@ -25,6 +27,8 @@ pub mod connection;
 pub mod console;
 pub mod dice;
 pub mod evidence;
+pub mod explain;
+pub mod greet;
 pub mod judge;
 pub mod judge_body;
 pub mod judge_status;

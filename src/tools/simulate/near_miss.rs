@@ -4,7 +4,7 @@
 use super::answer::Reply;
 use super::cause::{Cause, Finding};
 use super::causes::check;
-use super::console::{Console, Echo, Nonce, Signing};
+use super::console::{Console, Signing};
 use super::spelling::Spelling;
 use crate::wechat::Platform;
 
@@ -20,14 +20,6 @@ pub struct Miss {
     pub signing: Signing,
     /// What it shows if it is taken.
     pub finding: Finding,
-}
-
-impl Miss {
-    /// How its verification is made.
-    #[must_use]
-    pub const fn shape(&self) -> (Nonce, Echo, Signing) {
-        (Nonce::SortedAlike, Echo::Usual, self.signing)
-    }
 }
 
 /// The mistakes that are tried, the likeliest first. `others` are further endpoints by name.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::cause::{Finding, Lang, Severity};
+use super::plan::Role;
 use super::run::Report;
 use crate::wechat::Platform;
 
@@ -99,7 +100,8 @@ fn describe(text: &mut String, finding: &Finding, roles: &[&str], platform: Plat
             format_args!("  {}: {}", say("看到", "seen"), finding.evidence),
         );
     }
-    if roles.len() > 1 {
+    // What fails as a console asks fails however it is asked.
+    if roles.len() > 1 && !roles.contains(&Role::Usual.name()) {
         line(
             text,
             format_args!("  {}: {}", say("涉及", "in"), roles.join(", ")),

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::Uri;
+use rustls::pki_types::ServerName;
 use thiserror::Error;
 
 /// Where the console would send its requests.
@@ -63,7 +64,9 @@ impl Target {
             .host()
             .trim_start_matches('[')
             .trim_end_matches(']');
-        if host.is_empty() || authority.port().is_some() != authority.port_u16().is_some() {
+        let is_name = !is_tls || ServerName::try_from(host).is_ok();
+        let has_port = authority.as_str() != authority.host();
+        if host.is_empty() || !is_name || has_port != authority.port_u16().is_some() {
             return Err(TargetError::Malformed);
         }
         let is_ours = |pair: &str| {

@@ -55,5 +55,5 @@ super::declare! {
         "伪造签名的消息得到同样的回答：可能没有校验"
         "a message with a forged signature gets the same answer: it may be unchecked"
         => "校验消息的签名（wxgate 可以代做：messages: verify）"
-        "check messages too";
+        "check the signature of messages too (wxgate can: messages: verify)";
 }
