@@ -19,6 +19,7 @@ use crate::edge::admission::Admission;
 use crate::edge::descriptors::{self, Descriptors};
 use crate::edge::inherited::Inherited;
 use crate::edge::sockets::{self, Bound, Open, Sockets};
+use crate::gateway::diagnosis::Diagnostician;
 use crate::gateway::snapshot::Snapshot;
 #[cfg(feature = "acme")]
 use crate::lifecycle::acme::Keeper;
@@ -117,7 +118,9 @@ impl App {
             unnamed: Seldom::default(),
             starved: Seldom::default(),
         };
+        let diagnostician = Diagnostician::start(Arc::clone(&observer));
         let shared = Shared {
+            diagnostician: diagnostician.map_err(StartError::Runtime)?,
             admission: Arc::new(admission),
             terms: Arc::clone(&switch.terms),
             snapshot: Arc::clone(&switch.snapshot),

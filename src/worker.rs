@@ -23,6 +23,7 @@ use crate::edge::write_clock::WriteClock;
 use crate::edge::{Handler, listener};
 use crate::gateway::body::Body;
 use crate::gateway::client::Client;
+use crate::gateway::diagnosis::Diagnostician;
 use crate::gateway::handler::Gateway;
 use crate::gateway::snapshot::Snapshot;
 use crate::lifecycle::drain::Drain;
@@ -48,6 +49,8 @@ pub struct Shared {
     pub upstream: Connector,
     /// Metrics and access log.
     pub observer: Arc<Observer>,
+    /// Why verifications fail.
+    pub diagnostician: Diagnostician,
     /// When to stop.
     pub drain: Drain,
 }
@@ -87,6 +90,7 @@ impl Worker {
             Upstream::new(shared.upstream.clone(), Arc::clone(observer)),
             tunnels,
             Arc::clone(observer),
+            shared.diagnostician.clone(),
             shared.drain.clone(),
         );
         Self {

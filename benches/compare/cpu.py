@@ -55,9 +55,15 @@ def settled_memory(root: int, most: float = 5.0) -> int:
     return last
 
 
+def allowed() -> list[int]:
+    """The processors that there are for all of it: at least two."""
+    found = sorted(os.sched_getaffinity(0))
+    if len(found) < 2:
+        raise SystemExit("compare: needs two processors: one for the proxy, one for load and origin")
+    return found
+
+
 def cores() -> tuple[int, int]:
     """The processor of the proxy, and that of load and origin."""
-    allowed = sorted(os.sched_getaffinity(0))
-    if len(allowed) < 2:
-        raise SystemExit("compare: needs two processors: one for the proxy, one for load and origin")
-    return allowed[0], allowed[1]
+    first, second, *_ = allowed()
+    return first, second

@@ -12,6 +12,10 @@ from pathlib import Path
 from server import HERE
 
 
+# Seconds in which the connections of a paced load are opened.
+OPENING = 2.0
+
+
 @dataclass
 class Outcome:
     """What one run of a load program has done; `more` is what only some of them say."""
@@ -28,7 +32,7 @@ class Outcome:
 class Load:
     """Runs load programs on `core`, with the TLS settings in the file `openssl`."""
 
-    core: int
+    core: int | str
     openssl: Path
     python: Path
 
@@ -85,6 +89,31 @@ class Load:
     ) -> Outcome:
         limits = [f"-c{connections}", f"-m{streams}", f"-n{requests}", *(["--h1"] if is_http1 else [])]
         return _h2load(self.run(["h2load", *limits, f"https://localhost:{port}{path}"], 600))
+
+    def h2load_paced(self, port: int, path: str, connections: int, rate: float, seconds: float) -> Outcome:
+        """So many requests in a second over HTTP/1.1, whether or not others are answered in time.
+
+        Connections begin one after the other, within OPENING seconds, so that they do not all send at once.
+        """
+        each = round(rate / connections * (seconds + 2 * OPENING))
+        with tempfile.NamedTemporaryFile("r") as log:
+            limits = [f"-c{connections}", f"-n{each * connections}", "--h1", f"--rps={rate / connections:.3f}"]
+            opening = ["-r1", f"--rate-period={round(OPENING * 1000 / connections)}ms", f"--log-file={log.name}"]
+            said = self.run(["h2load", *limits, *opening, f"https://localhost:{port}{path}"], seconds + 60)
+            rows = [line.split("\t") for line in log]
+        # While all of them send.
+        begin = min(int(row[0]) for row in rows) + OPENING * 1e6 * 1.5
+        took = sorted(int(row[2]) / 1000 for row in rows if 0 <= int(row[0]) - begin < seconds * 1e6)
+        outcome = _h2load(said)
+        outcome.errors += sum(row[1] != "200" for row in rows)
+        outcome.p50_ms, outcome.p99_ms = took[len(took) // 2], took[len(took) * 99 // 100]
+        outcome.more = {"p999_ms": took[len(took) * 999 // 1000], "rate": len(took) / seconds}
+        return outcome
+
+    def h2load_each(self, port: int, paths: Sequence[str], connections: int, each: int, is_http1: bool) -> Outcome:
+        """New connections, with so many requests on each, to all paths in turn."""
+        limits = [f"-c{connections}", f"-n{connections * each}", *(["--h1"] if is_http1 else [])]
+        return _h2load(self.run(["h2load", *limits, *(f"https://localhost:{port}{path}" for path in paths)], 120))
 
     def curl(self, port: int, path: str, length: int, seconds: float, upload: Path | None) -> Outcome:
         """Sends or fetches `length` bytes again and again, one after the other, for at least `seconds`."""

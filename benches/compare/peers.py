@@ -22,7 +22,7 @@ class Peer:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def start(
-        self, origin: str, certificate: Certificate, core: int, under: tuple[str, ...] = (), more: tuple[str, ...] = ()
+        self, origin: str, certificate: Certificate, core: int | str, under: tuple[str, ...] = (), more: tuple[str, ...] = ()
     ) -> Server:
         """Starts it in front of `origin` (host:port); `under` is a command that runs it, `more` its last arguments."""
         host, _, port = origin.partition(":")
@@ -47,19 +47,24 @@ class Peer:
         return found.group() if found else "?"
 
 
-def _nginx(name: str, template: str, buffering: str = "on") -> Peer:
+def nginx(name: str = "nginx", template: str = "nginx.conf", buffering: str = "on") -> Peer:
     command = ("/usr/sbin/nginx", "-e", "stderr", "-c", "@config@")
     return Peer(name, template, command, ("/usr/sbin/nginx", "-v"), {"buffering": buffering})
 
 
+def wxgate_peer(name: str, wxgate: Path, workers: int = 1, access: str = "off") -> Peer:
+    """`access` is whether it logs requests."""
+    command = (str(wxgate), "serve", "--config", "@config@")
+    values = {"access": access, "workers": str(workers)}
+    return Peer(name, "wxgate.yaml", command, (str(wxgate), "--version"), values)
+
+
 def all_peers(wxgate: Path, envoy: Path) -> dict[str, Peer]:
     """By name, in the order of every table; the first is what the others are measured by."""
-    ours = (str(wxgate), "serve", "--config", "@config@")
-    version = (str(wxgate), "--version")
     peers = [
-        _nginx("nginx", "nginx.conf"),
-        _nginx("nginx-unbuffered", "nginx.conf", buffering="off"),
-        _nginx("nginx-lua", "nginx-lua.conf"),
+        nginx(),
+        nginx("nginx-unbuffered", "nginx.conf", buffering="off"),
+        nginx("nginx-lua", "nginx-lua.conf"),
         Peer("haproxy", "haproxy.cfg", ("/usr/sbin/haproxy", "-db", "-f", "@config@"), ("/usr/sbin/haproxy", "-v")),
         Peer(
             "caddy",
@@ -74,7 +79,7 @@ def all_peers(wxgate: Path, envoy: Path) -> dict[str, Peer]:
             (str(envoy), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "error", "-c", "@config@"),
             (str(envoy), "--version"),
         ),
-        Peer("wxgate", "wxgate.yaml", ours, version, {"access": "off"}),
-        Peer("wxgate-log", "wxgate.yaml", ours, version, {"access": "on"}),
+        wxgate_peer("wxgate", wxgate),
+        wxgate_peer("wxgate-log", wxgate, access="on"),
     ]
     return {peer.name: peer for peer in peers}

@@ -23,7 +23,8 @@ def free_port() -> int:
 
 
 class Server:
-    """A running program. `template` may be empty; `@name@` in it and in `command` is replaced by `values`."""
+    """A running program. `template` may be empty; `@name@` in it and in `command` is replaced by `values`; `core` may be
+    several, separated by commas."""
 
     def __init__(
         self,
@@ -31,7 +32,7 @@ class Server:
         template: Path | None,
         command: Sequence[str],
         values: Mapping[str, str],
-        core: int,
+        core: int | str,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name

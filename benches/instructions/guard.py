@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "compare"))
@@ -17,6 +18,7 @@ import origin  # noqa: E402
 import workloads  # noqa: E402
 from instructions import Counted, Stand, count  # noqa: E402
 from load import Load  # noqa: E402
+from made_with import describe, differences  # noqa: E402
 from peers import Peer  # noqa: E402
 from server import Server  # noqa: E402
 
@@ -52,18 +54,29 @@ def measure(wxgate: Path) -> dict[str, int]:
             return {counted.name: round(count(stand, peer, counted)) for counted in WORKLOADS}
 
 
-def compare(found: dict[str, int], baseline: dict[str, int]) -> bool:
+def verdict(now: int, then: int | None) -> tuple[bool, str]:
+    """Whether a count may pass, and what is to be said of it."""
+    if then is None:
+        return False, "FAILED: not in the baseline; write one with --update"
+    change = round(now / then - 1, 6)
+    said = f"baseline {then:,}, {change:+.1%}: "
+    if change > TOLERANCE:
+        return False, f"{said}FAILED: more than +{TOLERANCE:.0%}"
+    return True, said + ("ok; hint: write a new baseline with --update" if change < -TOLERANCE else "ok")
+
+
+def compare(found: dict[str, int], baseline: dict[str, Any], made: dict[str, str]) -> bool:
     """Prints one line for each workload; whether none has grown too much."""
-    is_good = True
+    are_good = True
     for name, now in found.items():
-        change = now / baseline[name] - 1
-        verdict = "ok"
-        if change > TOLERANCE:
-            is_good, verdict = False, f"FAILED: more than +{TOLERANCE:.0%}"
-        elif change < -TOLERANCE:
-            verdict = "ok; write a new baseline with --update"
-        print(f"instructions: {name}: {now:,} per request, baseline {baseline[name]:,}, {change:+.1%}: {verdict}")
-    return is_good
+        is_good, said = verdict(now, baseline["counts"].get(name))
+        are_good = are_good and is_good
+        print(f"instructions: {name}: {now:,} per request, {said}")
+    for line in differences(made, baseline["made_with"]):
+        print(f"instructions: the baseline was made with something else: {line}")
+    if not are_good:
+        print("instructions: meant, or brought by what differs? Then: benches/instructions/run --update")
+    return are_good
 
 
 def main() -> int:
@@ -71,12 +84,13 @@ def main() -> int:
     parser.add_argument("--update", action="store_true", help="write what was counted into baseline.json")
     parser.add_argument("--wxgate", type=Path, required=True, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    made = describe()
     found = measure(given.wxgate)
     if given.update:
-        BASELINE.write_text(json.dumps(found, indent=1) + "\n")
+        BASELINE.write_text(json.dumps({"counts": found, "made_with": made}, indent=1) + "\n")
         print(f"instructions: {found}")
         return 0
-    return 0 if compare(found, json.loads(BASELINE.read_text())) else 1
+    return 0 if compare(found, json.loads(BASELINE.read_text()), made) else 1
 
 
 if __name__ == "__main__":

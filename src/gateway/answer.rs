@@ -1,17 +1,20 @@
 //! Everything that is answered without the upstream.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::{Request, StatusCode, Version};
+use http::{HeaderValue, Request, StatusCode, Version};
 
 use super::caller::Caller;
+use super::diagnosis::Diagnostician;
 use super::host::Host;
 use super::hygiene::{self, Subject};
 use super::respond::{self, Own};
 use super::route::{self, Route};
-use super::snapshot::Snapshot;
-use super::{http2_head, verification};
-use crate::observe::exchange::Exchange;
+use super::snapshot::{Counted, Snapshot};
+use super::verification::Asked;
+use super::{http2_head, stray};
+use crate::observe::exchange::{Exchange, Observer};
 use crate::observe::labels::{Label, RefusalLabel, RouteLabel};
 use crate::observe::metrics::Metrics;
 use crate::upstream::websocket;
@@ -20,13 +23,15 @@ use crate::upstream::websocket;
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a, B> {
     /// The settings of this request.
-    pub snapshot: &'a Snapshot,
+    pub snapshot: &'a Arc<Snapshot>,
     /// Who asks.
     pub caller: &'a Caller,
     /// Which host is asked for.
     pub host: &'a Host,
     /// What is asked.
     pub request: &'a Request<B>,
+    /// Joins what is told of it.
+    pub request_id: &'a HeaderValue,
     /// True if there is no room for what needs the upstream.
     pub is_overloaded: bool,
 }
@@ -34,9 +39,11 @@ pub struct Question<'a, B> {
 /// Answers, counts and tells the access log; `None` is for the upstream.
 pub fn here<B>(
     question: &Question<'_, B>,
-    metrics: &Metrics,
+    observer: &Observer,
+    diagnostician: &Diagnostician,
     exchange: &mut Exchange,
 ) -> Option<Own> {
+    let metrics = &observer.metrics;
     if let Err(reason) = check(question) {
         return Some(refuse(reason, metrics, exchange));
     }
@@ -46,30 +53,33 @@ pub fn here<B>(
         host,
         request,
         is_overloaded,
+        ..
     } = *question;
     let route = route::route(snapshot, caller, host, request);
     if websocket::is_connect(request) && !matches!(route, Route::Forward) {
         // What is answered here is no tunnel, and 200 would say that it is.
         return Some(refuse(RefusalLabel::Connect, metrics, exchange));
     }
+    if matches!(route, Route::Forward | Route::Redirect) && stray::is_verification(request) {
+        stray::tell(request, host, caller, observer);
+    }
     let (label, own) = match route {
         Route::Verify(endpoint, counted, parameters) => {
-            let clock = unix_seconds();
-            let own = verification::answer(
+            let asked = asked(question, counted);
+            let own = asked.answer(
                 endpoint,
-                counted,
                 &parameters,
-                clock,
-                caller,
-                metrics,
+                unix_seconds(),
+                observer,
+                diagnostician,
                 exchange,
             );
             (RouteLabel::Verify, own)
         }
-        Route::Refuse(counted, rejection) => (
-            RouteLabel::Verify,
-            verification::refuse(counted, rejection, caller, exchange),
-        ),
+        Route::Refuse(counted, rejection) => {
+            let own = asked(question, counted).refuse(rejection, diagnostician, exchange);
+            (RouteLabel::Verify, own)
+        }
         Route::Forbidden(counted) => {
             exchange.endpoint(counted.name.clone());
             tracing::warn!(endpoint = %counted.name, client = %caller.address, "refused: not in the endpoint's allow list");
@@ -98,6 +108,16 @@ pub fn refuse(reason: RefusalLabel, metrics: &Metrics, exchange: &mut Exchange) 
     exchange.route(RouteLabel::Refuse);
     exchange.verdict(reason.label());
     respond::refusal(reason)
+}
+
+fn asked<'a, B>(question: &Question<'a, B>, counted: &'a Counted) -> Asked<'a> {
+    Asked {
+        snapshot: question.snapshot,
+        counted,
+        caller: question.caller,
+        request_id: question.request_id,
+        query: question.request.uri().query().unwrap_or_default(),
+    }
 }
 
 fn check<B>(question: &Question<'_, B>) -> Result<(), RefusalLabel> {

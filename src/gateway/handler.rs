@@ -12,6 +12,7 @@ use super::answer::{self, Question};
 use super::body::Body;
 use super::caller::Caller;
 use super::client::Client;
+use super::diagnosis::Diagnostician;
 use super::forward::{self, Forwarding};
 use super::host::Host;
 use super::pending::Pending;
@@ -42,6 +43,7 @@ pub struct Gateway {
     request_ids: RequestIds,
     tracer: Option<Tracer>,
     observer: Arc<Observer>,
+    diagnostician: Diagnostician,
     drain: Drain,
 }
 
@@ -53,6 +55,7 @@ impl Gateway {
         upstream: Upstream,
         tunnels: Tunnels,
         observer: Arc<Observer>,
+        diagnostician: Diagnostician,
         drain: Drain,
     ) -> Self {
         Self {
@@ -62,6 +65,7 @@ impl Gateway {
             request_ids: RequestIds::new(),
             tracer: observer.tracing.map(Tracer::new),
             observer,
+            diagnostician,
             drain,
         }
     }
@@ -98,10 +102,11 @@ impl Gateway {
             caller: &caller,
             host: &host,
             request: &request,
+            request_id: &request_id,
             is_overloaded: client.is_overloaded,
         };
-        let metrics = &self.observer.metrics;
-        if let Some(own) = answer::here(&question, metrics, &mut pending.exchange) {
+        let (observer, diagnostician) = (&self.observer, &self.diagnostician);
+        if let Some(own) = answer::here(&question, observer, diagnostician, &mut pending.exchange) {
             (_, pending.upload) = intake::split(request, &snapshot.live, &pending.exchange);
             return pending.own(own);
         }

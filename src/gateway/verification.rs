@@ -1,74 +1,106 @@
-//! A verification answered: checked by the protocol, counted, logged when it fails, and turned into a response.
+//! A verification answered: checked by the protocol, counted, told when it fails, and turned into a response.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 use super::caller::Caller;
+use super::diagnosis::{Case, Diagnostician};
 use super::respond::{self, Own};
-use super::snapshot::Counted;
+use super::snapshot::{Counted, Snapshot};
 use crate::config::Endpoint;
-use crate::observe::exchange::Exchange;
-use crate::observe::labels::Label;
-use crate::observe::metrics::Metrics;
+use crate::observe::exchange::{Exchange, Observer};
+use crate::observe::recent::Seen;
 use crate::wechat::{self, Clock, Rejection, Repair, Verification};
 
-/// Answers a verification that has all its parameters.
-pub fn answer(
-    endpoint: &Endpoint,
-    counted: &Counted,
-    verification: &Verification<'_>,
-    now: u64,
-    caller: &Caller,
-    metrics: &Metrics,
-    exchange: &mut Exchange,
-) -> Own {
-    let began = Instant::now();
-    let clock = Clock {
-        now,
-        window: endpoint.timestamp_window,
-    };
-    let verdict = wechat::verify(&endpoint.credentials, verification, clock);
-    metrics.verification.took(began.elapsed());
-    match verdict {
-        Ok(verified) => {
-            counted
-                .metrics
-                .verified(verified.token_slot, verified.key_slot);
-            exchange.endpoint(counted.name.clone());
-            exchange.verdict("ok");
-            note_repair(counted, verified.repair);
-            respond::text(StatusCode::OK, verified.echo)
-        }
-        Err(rejection) => refuse(counted, rejection, caller, exchange),
-    }
+/// A verification, and where it came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The settings of this request.
+    pub snapshot: &'a Arc<Snapshot>,
+    /// Its endpoint.
+    pub counted: &'a Counted,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// Joins what is told of it.
+    pub request_id: &'a HeaderValue,
+    /// As it was sent.
+    pub query: &'a str,
 }
 
-/// Refuses a verification. The client learns a status; the reason is for the operator.
-pub fn refuse(
-    counted: &Counted,
-    rejection: Rejection,
-    caller: &Caller,
-    exchange: &mut Exchange,
-) -> Own {
-    counted.metrics.refused(rejection);
-    exchange.endpoint(counted.name.clone());
-    exchange.verdict(rejection.label());
-    tracing::warn!(
-        endpoint = %counted.name,
-        reason = rejection.label(),
-        client = %caller.address,
-        listener = caller.listener.label(),
-        cause = rejection.cause_zh(),
-        cause_en = rejection.cause_en(),
-        "verification refused"
-    );
-    let status = if rejection.is_bad_request() {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::FORBIDDEN
-    };
-    respond::status(status)
+impl Asked<'_> {
+    /// Answers one that has all its parameters.
+    pub fn answer(
+        &self,
+        endpoint: &Endpoint,
+        verification: &Verification<'_>,
+        now: u64,
+        observer: &Observer,
+        diagnostician: &Diagnostician,
+        exchange: &mut Exchange,
+    ) -> Own {
+        let began = Instant::now();
+        let clock = Clock {
+            now,
+            window: endpoint.timestamp_window,
+        };
+        let verdict = wechat::verify(&endpoint.credentials, verification, clock);
+        observer.metrics.verification.took(began.elapsed());
+        let verified = match verdict {
+            Ok(verified) => verified,
+            Err(rejection) => return self.refuse(rejection, diagnostician, exchange),
+        };
+        let counted = self.counted;
+        counted
+            .metrics
+            .verified(verified.token_slot, verified.key_slot);
+        exchange.endpoint(counted.name.clone());
+        exchange.verdict("ok");
+        note_repair(counted, verified.repair);
+        observer.recent.saw(Seen {
+            at: SystemTime::now(),
+            endpoint: counted.name.clone(),
+            client: self.caller.address,
+            listener: self.caller.listener,
+            request_id: self.request_id(),
+            verdict: "ok",
+            cause: None,
+        });
+        respond::text(StatusCode::OK, verified.echo)
+    }
+
+    /// Refuses it. The client learns a status; the reason is for the operator.
+    pub fn refuse(
+        &self,
+        rejection: Rejection,
+        diagnostician: &Diagnostician,
+        exchange: &mut Exchange,
+    ) -> Own {
+        let counted = self.counted;
+        counted.metrics.refused(rejection);
+        exchange.endpoint(counted.name.clone());
+        exchange.verdict(rejection.label());
+        diagnostician.ask(Case {
+            snapshot: Arc::clone(self.snapshot),
+            endpoint: counted.name.clone(),
+            query: self.query.to_owned(),
+            rejection,
+            client: self.caller.address,
+            listener: self.caller.listener,
+            request_id: self.request_id(),
+        });
+        let status = if rejection.is_bad_request() {
+            StatusCode::BAD_REQUEST
+        } else {
+            StatusCode::FORBIDDEN
+        };
+        respond::status(status)
+    }
+
+    fn request_id(&self) -> String {
+        self.request_id.to_str().unwrap_or_default().to_owned()
+    }
 }
 
 /// Whoever damages queries on the way here may damage more than what could be repaired.

@@ -16,6 +16,8 @@ use super::labels::{
     StatusLabel, TunnelEndLabel, UpstreamErrorLabel,
 };
 use super::metrics::Metrics;
+use super::recent::Recent;
+use super::seldom::Seldom;
 use super::trace::span::{Named, Span, UpstreamPart};
 use super::trace::spans::Spans;
 use super::trace::tracer::{Recording, Tracing};
@@ -31,6 +33,10 @@ pub struct Observer {
     pub tracing: Option<Tracing>,
     /// Where spans go. None if they are not exported.
     pub spans: Option<Spans>,
+    /// What the status page shows of verifications.
+    pub recent: Recent,
+    /// A verification of a path that is no endpoint's.
+    pub stray: Seldom,
     is_cutting: AtomicBool,
 }
 
@@ -43,6 +49,8 @@ impl Observer {
             access_log,
             tracing: None,
             spans: None,
+            recent: Recent::default(),
+            stray: Seldom::default(),
             is_cutting: AtomicBool::new(false),
         }
     }

@@ -12,6 +12,7 @@ pub mod journal;
 pub mod labels;
 pub mod log;
 pub mod metrics;
+pub mod recent;
 pub mod redact;
 mod refusal;
 pub mod seldom;

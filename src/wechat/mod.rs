@@ -1,4 +1,4 @@
-//! The protocol by which a console proves that a URL is yours, without socket, clock, log or file.
+//! The protocol by which a console proves that a URL is yours and pushes messages to it, without socket, clock, log or file.
 //!
 //! | file | has |
 //! |---|---|
@@ -7,15 +7,19 @@
 //! | `signature` | sorted SHA-1, compared in constant time |
 //! | `envelope` | seal and open |
 //! | `verify` | the straight line through all of these |
+//! | `message` | messages: checked, opened, their replies sealed |
 //! | `rejection` | the closed list of reasons |
+//! | `diagnosis` | which single change would have made a refused one hold |
 //!
 //! Here are the words that an endpoint is configured with. Whatever is secret in them is wiped from
 //! memory when dropped, and none of it can be printed.
 //!
 //! Facts: `docs/protocol.md`, sections "Schemes" and "Receive ids".
 
+pub mod diagnosis;
 pub mod envelope;
 pub mod key;
+pub mod message;
 pub mod query;
 pub mod rejection;
 pub mod signature;
@@ -37,13 +41,18 @@ pub enum Platform {
     OfficialAccount,
     /// 企业微信.
     Wecom,
+    /// 微信开放平台's 第三方平台, which sends messages only, in safe mode.
+    OpenPlatform,
 }
 
 impl Platform {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::OfficialAccount, Self::Wecom, Self::OpenPlatform];
+
     /// The platform called `name`, if there is one.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::OfficialAccount, Self::Wecom]
+        Self::ALL
             .into_iter()
             .find(|platform| platform.name() == name)
     }
@@ -54,6 +63,7 @@ impl Platform {
         match self {
             Self::OfficialAccount => "official_account",
             Self::Wecom => "wecom",
+            Self::OpenPlatform => "open_platform",
         }
     }
 }
@@ -83,7 +93,7 @@ impl Credentials {
 pub enum Scheme {
     /// `signature` only, the echostr is answered as sent: an official account without a key.
     Plain,
-    /// `msg_signature` only, the echostr is opened: 企业微信.
+    /// `msg_signature` only, the echostr is opened: 企业微信, and 第三方平台, whose verification is not known.
     Encrypted(Envelopes),
     /// `msg_signature` where there is one, else `signature`: an official account with a key, whose
     /// verifications are plain in every mode that is known.
@@ -125,10 +135,10 @@ mod tests {
 
     #[test]
     fn platforms_are_known_by_their_names() {
-        for platform in [Platform::OfficialAccount, Platform::Wecom] {
+        for platform in Platform::ALL {
             assert_eq!(Platform::parse(platform.name()), Some(platform));
         }
-        for name in ["", "WeCom", "open_platform", "official-account"] {
+        for name in ["", "WeCom", "openplatform", "official-account"] {
             assert_eq!(Platform::parse(name), None);
         }
     }

@@ -18,10 +18,10 @@ use super::rejection::Rejection;
 const LONGEST_ECHOSTR: usize = 2048;
 
 /// Longest timestamp and nonce in bytes, decoded. Genuine ones have 8 to 16.
-const LONGEST_SIGNED: usize = 128;
+pub(super) const LONGEST_SIGNED: usize = 128;
 
 /// Length of a signature in hex digits.
-const SIGNATURE_DIGITS: usize = 40;
+pub(super) const SIGNATURE_DIGITS: usize = 40;
 
 /// The parameters of a verification, percent-decoded once.
 ///
@@ -89,19 +89,16 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     fn scan(raw_query: &'a str) -> Self {
         let mut found = Self::default();
-        for pair in raw_query.split('&') {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if let Some(place) = found.place(name) {
+        for (name, value) in pairs(raw_query) {
+            if let Some(place) = found.place(&name) {
                 found.is_repeated |= place.replace(value).is_some();
             }
         }
         found
     }
 
-    fn place(&mut self, raw_name: &str) -> Option<&mut Option<&'a str>> {
-        // A name that cannot be decoded keeps its "%" and so is none of these.
-        let name = Cow::<[u8]>::from(percent_decode_str(raw_name));
-        match name.as_ref() {
+    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a str>> {
+        match name {
             b"signature" => Some(&mut self.signature),
             b"msg_signature" => Some(&mut self.msg_signature),
             b"timestamp" => Some(&mut self.timestamp),
@@ -112,7 +109,21 @@ impl<'a> Found<'a> {
     }
 }
 
-fn signature(raw: &str) -> Result<Cow<'_, str>, Rejection> {
+/// Each parameter in its order: its name, decoded, and its value as it was sent.
+pub(super) fn pairs(raw_query: &str) -> impl Iterator<Item = (Cow<'_, [u8]>, &str)> {
+    raw_query.split('&').map(|pair| {
+        let (raw_name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (name(raw_name), value)
+    })
+}
+
+/// A name, decoded. One that cannot be decoded keeps its "%" and so is none of ours.
+pub(super) fn name(raw: &str) -> Cow<'_, [u8]> {
+    percent_decode_str(raw).into()
+}
+
+/// A signature, decoded: 40 hex digits of either case.
+pub(super) fn signature(raw: &str) -> Result<Cow<'_, str>, Rejection> {
     let value = text(raw, SIGNATURE_DIGITS)?;
     let is_signature =
         value.len() == SIGNATURE_DIGITS && value.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -122,7 +133,8 @@ fn signature(raw: &str) -> Result<Cow<'_, str>, Rejection> {
     Ok(value)
 }
 
-fn text(raw: &str, longest: usize) -> Result<Cow<'_, str>, Rejection> {
+/// A value, decoded: 1 to `longest` bytes of UTF-8 without control characters.
+pub(super) fn text(raw: &str, longest: usize) -> Result<Cow<'_, str>, Rejection> {
     // Three characters decode to one byte at least: what is longer need not be decoded.
     if raw.len() > 3 * longest || !has_whole_escapes(raw) {
         return Err(Rejection::MalformedParameter);

@@ -14,6 +14,7 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
+use super::envelope::Opened;
 use super::query::Verification;
 use super::rejection::Rejection;
 use super::token::Token;
@@ -166,9 +167,9 @@ fn verify_encrypted(
             && verification.signature.as_deref().is_none_or(holds_plain)
     })?;
     check_age(&signer.values.timestamp, clock)?;
-    let (echo, key_slot) = open_with_any(envelopes, &signer.values.echostr)?;
+    let (opened, key_slot) = open_with_any(envelopes, &signer.values.echostr)?;
     Ok(Verified {
-        echo,
+        echo: opened.message,
         token_slot: signer.slot,
         key_slot: Some(key_slot),
         repair: signer.repair,
@@ -242,7 +243,8 @@ fn decoded_again(value: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(value).decode_utf8().ok()
 }
 
-fn check_age(timestamp: &str, clock: Clock) -> Result<(), Rejection> {
+/// Whether a timestamp whose signature holds is within the window.
+pub(super) fn check_age(timestamp: &str, clock: Clock) -> Result<(), Rejection> {
     let Some(window) = clock.window else {
         return Ok(());
     };
@@ -257,13 +259,16 @@ fn check_age(timestamp: &str, clock: Clock) -> Result<(), Rejection> {
 }
 
 /// What is in the envelope, and the position of the key that opened it.
-fn open_with_any(envelopes: &Envelopes, echostr: &str) -> Result<(Vec<u8>, usize), Rejection> {
+pub(super) fn open_with_any(
+    envelopes: &Envelopes,
+    ciphertext: &str,
+) -> Result<(Opened, usize), Rejection> {
     let mut nearest = None;
     let mut is_for_another = false;
     for (slot, key) in envelopes.keys.iter().enumerate() {
-        match envelope::open(key, echostr) {
+        match envelope::open(key, ciphertext) {
             Ok(opened) if envelopes.receive_ids.accepts(&opened.receive_id) => {
-                return Ok((opened.message, slot));
+                return Ok((opened, slot));
             }
             Ok(_) => is_for_another = true,
             Err(error) => nearest = nearest.max(Some(error)),

@@ -246,7 +246,7 @@ fn json_has_what_it_is_documented_to_have() {
         (&json!("bom"), &json!("error"))
     );
     assert_eq!(finding["console"], "Token验证失败");
-    assert_eq!(finding["runbook"], "docs/runbook.md#bom");
+    assert_eq!(finding["documentation"], "docs/simulate.md#bom");
     for text in ["cause", "mend"] {
         assert!(finding[text]["zh"].is_string() && finding[text]["en"].is_string());
     }
@@ -268,7 +268,8 @@ fn the_documentation_lists_every_finding_as_the_program_has_it() {
             texts.retain(|text| !text.is_empty());
             texts.dedup();
             format!(
-                "| `{}` {} | {}<br>{} | {}<br>{} | {} |\n",
+                "| <a id=\"{}\"></a>`{}` {} | {}<br>{} | {}<br>{} | {} |\n",
+                cause.label,
                 cause.label,
                 cause.severity.name(),
                 cause.cause.zh,

@@ -22,7 +22,7 @@ pub(super) fn read(
 ) -> Option<Credentials> {
     let tokens = read_tokens(endpoint, faults);
     let has_keys = endpoint.get("encoding_aes_keys").is_some();
-    let needs_keys = platform == Some(Platform::Wecom);
+    let needs_keys = matches!(platform, Some(Platform::Wecom | Platform::OpenPlatform));
     let keys = if has_keys || needs_keys {
         read_keys(endpoint, faults).map(Some)
     } else {
@@ -44,7 +44,7 @@ pub(super) fn read(
         (Platform::OfficialAccount, Some((keys, receive_ids))) => {
             Scheme::Either(Envelopes { keys, receive_ids })
         }
-        (Platform::Wecom, Some((keys, receive_ids))) => {
+        (Platform::Wecom | Platform::OpenPlatform, Some((keys, receive_ids))) => {
             Scheme::Encrypted(Envelopes { keys, receive_ids })
         }
     };

@@ -17,6 +17,7 @@ pub struct VerificationMetrics {
     verifications: IntCounterVec,
     credential_used: IntCounterVec,
     seconds: Histogram,
+    strays: IntCounter,
 }
 
 /// The counters of one endpoint.
@@ -45,6 +46,10 @@ impl VerificationMetrics {
                 "wxgate_verification_duration_seconds",
                 "Time to check and answer a verification.",
                 &SECONDS,
+            )?,
+            strays: families.counter(
+                "wxgate_stray_verifications_total",
+                "Requests that look like verifications, of a path and host that are no endpoint's.",
             )?,
         })
     }
@@ -100,6 +105,11 @@ impl VerificationMetrics {
                 .credential_used
                 .remove_label_values(&[name, kind, slot.as_str()]);
         }
+    }
+
+    /// What looks like a verification came for no endpoint.
+    pub fn strayed(&self) {
+        self.strays.inc();
     }
 
     /// A verification took this long, whatever its verdict.

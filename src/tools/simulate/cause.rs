@@ -74,16 +74,15 @@ impl Console {
     /// Its text, which is Chinese in both consoles; "" for none.
     #[must_use]
     pub const fn text(self, platform: Platform) -> &'static str {
-        match (self, platform) {
-            (Self::Refused | Self::Echo, Platform::OfficialAccount) => "Token验证失败",
-            (Self::Refused, Platform::Wecom) => "openapi回调地址请求不通过",
-            (Self::Echo, Platform::Wecom) => {
-                "echostr校验失败，请您检查是否正确解密并输出明文echostr"
-            }
-            (Self::Unreachable, Platform::OfficialAccount) => "请求URL超时",
-            (Self::Unreachable, Platform::Wecom) => "请求该url失败",
-            (Self::Message, Platform::OfficialAccount) => "该公众号暂时无法提供服务，请稍后再试",
-            (Self::Message, Platform::Wecom) | (Self::Silent, _) => "",
+        let is_official = matches!(platform, Platform::OfficialAccount);
+        match self {
+            Self::Refused | Self::Echo if is_official => "Token验证失败",
+            Self::Refused => "openapi回调地址请求不通过",
+            Self::Echo => "echostr校验失败，请您检查是否正确解密并输出明文echostr",
+            Self::Unreachable if is_official => "请求URL超时",
+            Self::Unreachable => "请求该url失败",
+            Self::Message if is_official => "该公众号暂时无法提供服务，请稍后再试",
+            Self::Message | Self::Silent => "",
         }
     }
 }
@@ -91,7 +90,7 @@ impl Console {
 /// One entry of the closed list.
 #[derive(Debug)]
 pub struct Cause {
-    /// Its name, in snake case; the anchor in the runbook too.
+    /// Its name, in snake case; its anchor in `docs/simulate.md` too.
     pub label: &'static str,
     /// How bad it is.
     pub severity: Severity,

@@ -93,7 +93,7 @@ impl Console {
     pub const fn limit(&self) -> Duration {
         match self.platform {
             Platform::OfficialAccount => Duration::from_secs(5),
-            Platform::Wecom => Duration::from_secs(1),
+            Platform::Wecom | Platform::OpenPlatform => Duration::from_secs(1),
         }
     }
 
@@ -102,7 +102,7 @@ impl Console {
     pub const fn version(&self) -> Version {
         match self.platform {
             Platform::OfficialAccount => Version::Http10,
-            Platform::Wecom => Version::Http11,
+            Platform::Wecom | Platform::OpenPlatform => Version::Http11,
         }
     }
 
@@ -227,7 +227,7 @@ impl Console {
             .unwrap_or_default();
         let to = &self.receive_id;
         match self.platform {
-            Platform::Wecom => (
+            Platform::Wecom | Platform::OpenPlatform => (
                 format!("msg_signature={given}&{stamp}"),
                 format!(
                     "<xml><ToUserName><![CDATA[{to}]]></ToUserName><Encrypt><![CDATA[{sealed}]]></Encrypt><AgentID><![CDATA[1000002]]></AgentID></xml>"
@@ -247,7 +247,9 @@ impl Console {
     fn content(&self, dice: &mut Dice) -> String {
         let (to, more) = match self.platform {
             Platform::OfficialAccount => (RECEIVER, ""),
-            Platform::Wecom => (self.receive_id.as_str(), "<AgentID>1000002</AgentID>"),
+            Platform::Wecom | Platform::OpenPlatform => {
+                (self.receive_id.as_str(), "<AgentID>1000002</AgentID>")
+            }
         };
         format!(
             "<xml><ToUserName><![CDATA[{to}]]></ToUserName><FromUserName><![CDATA[{SENDER}]]></FromUserName><CreateTime>{}</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[wxgate simulate]]></Content><MsgId>2{}</MsgId>{more}</xml>",

@@ -71,7 +71,7 @@ pub fn all(console: &Console, others: &[(String, Console)]) -> Vec<Miss> {
 
 fn other_scheme(console: &Console) -> Option<Miss> {
     let platform = match console.platform {
-        Platform::Wecom => Platform::OfficialAccount,
+        Platform::Wecom | Platform::OpenPlatform => Platform::OfficialAccount,
         Platform::OfficialAccount if console.key.is_some() => Platform::Wecom,
         Platform::OfficialAccount => return None,
     };

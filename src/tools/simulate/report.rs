@@ -38,7 +38,7 @@ pub fn of(report: &Report, lang: Lang) -> String {
     let mut text = String::new();
     let console = match report.console.platform {
         Platform::OfficialAccount => say("公众号", "official account"),
-        Platform::Wecom => say("企业微信", "WeCom"),
+        Platform::Wecom | Platform::OpenPlatform => say("企业微信", "WeCom"),
     };
     line(
         &mut text,

@@ -61,6 +61,6 @@ fn finding(found: &Finding, roles: &[&str], platform: Platform) -> Value {
         "cause": {"zh": cause.cause.zh, "en": cause.cause.en},
         "mend": {"zh": cause.mend.zh, "en": cause.mend.en},
         "console": cause.console.text(platform),
-        "runbook": format!("docs/runbook.md#{}", cause.label),
+        "documentation": format!("docs/simulate.md#{}", cause.label),
     })
 }

@@ -6,10 +6,12 @@
 pub mod chunks;
 pub mod configuration;
 mod connection;
+pub mod deliver;
 pub mod envelope;
 pub mod head;
 pub mod http2;
 pub mod hygiene;
+pub mod message;
 mod naive;
 pub mod proxy_protocol;
 pub mod query;
@@ -20,13 +22,15 @@ pub mod traceparent;
 pub type Target = fn(&[u8]);
 
 /// Each target by the name of its program and of its corpus.
-pub const ALL: [(&str, Target); 10] = [
+pub const ALL: [(&str, Target); 12] = [
     ("chunks", chunks::run),
     ("configuration", configuration::run),
+    ("deliver", deliver::run),
     ("envelope", envelope::run),
     ("head", head::run),
     ("http2", http2::run),
     ("hygiene", hygiene::run),
+    ("message", message::run),
     ("proxy_protocol", proxy_protocol::run),
     ("query", query::run),
     ("request_line", request_line::run),

@@ -47,7 +47,25 @@ def check():
         sealed = driver.ask([{"op": "encrypted", **case}])[0]["echostr"]
         answer = driver.ask([{"op": "open", **cases[0], "echostr": sealed}, {"op": "plain", **cases[0]}])
         harness.check(f"sdk {name}: another receive id is an error, and it goes on", "error" in answer[0] and "signature" in answer[1], answer)
+        requests = [{"op": "reply", **case, "body": body} for case in cases for body in replies(case, driver)]
+        answers = driver.ask(requests)
+        wrong = [one for one in zip(requests, answers) if one[1].get("message") != one[0]["message"]]
+        harness.check(f"sdk {name}: opens replies", not wrong, wrong[:1])
+        forged = {**requests[0], "token": cases[0]["token"] + "x"}
+        harness.check(f"sdk {name}: another token is an error", "error" in driver.ask([forged])[0])
         driver.end()
+
+
+def replies(case, driver):
+    """The three frames around the same envelope."""
+    envelope = driver.ask([{"op": "encrypted", **case}])[0]["echostr"]
+    signed, timestamp, nonce = signature(case, envelope), case["timestamp"], case["nonce"]
+    return (
+        f"<xml><Encrypt><![CDATA[{envelope}]]></Encrypt><MsgSignature><![CDATA[{signed}]]></MsgSignature>"
+        f"<TimeStamp>{timestamp}</TimeStamp><Nonce><![CDATA[{nonce}]]></Nonce></xml>",
+        json.dumps({"Encrypt": envelope, "MsgSignature": signed, "TimeStamp": int(timestamp), "Nonce": nonce}),
+        json.dumps({"encrypt": envelope, "msgsignature": signed, "timestamp": int(timestamp), "nonce": nonce}),
+    )
 
 
 class Driver:

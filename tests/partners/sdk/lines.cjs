@@ -26,4 +26,22 @@ function checked({ message, id }, receiveId) {
   return { message };
 }
 
-module.exports = { checked, drive };
+// A sealed reply as a platform reads it: XML, or JSON with names in any case.
+function sealed(body) {
+  const fields = body.startsWith('{') ? Object.entries(JSON.parse(body)) : elements(body);
+  const lower = Object.fromEntries(fields.map(([name, value]) => [name.toLowerCase(), String(value)]));
+  return { envelope: lower.encrypt, signature: lower.msgsignature, timestamp: lower.timestamp, nonce: lower.nonce };
+}
+
+function elements(xml) {
+  const inside = /^<xml>(.*)<\/xml>$/s.exec(xml)[1];
+  return [...inside.matchAll(/<(\w+)>(?:<!\[CDATA\[(.*?)\]\]>|([^<]*))<\/\1>/gs)].map(([, name, cdata, text]) => [name, cdata ?? text]);
+}
+
+// The reply, if it is signed by `signature`.
+function signed(reply, signature) {
+  if (reply.signature !== signature) throw new Error('signature differs');
+  return reply;
+}
+
+module.exports = { checked, drive, sealed, signed };

@@ -4,11 +4,17 @@ import base64
 import json
 import re
 import sys
+from xml.etree import ElementTree
 
 
-def drive(encrypted, plain, opened):
+def drive(encrypted, plain, opened, replied):
     """Serves until stdin ends.  A fault of the SDK becomes {"error": ...}."""
-    operations = {"encrypted": encrypted, "plain": plain, "open": opened}
+    operations = {
+        "encrypted": encrypted,
+        "plain": plain,
+        "open": opened,
+        "reply": lambda case: {"message": text(replied(case, Reply(case["body"])))},
+    }
     for line in sys.stdin:
         try:
             case = json.loads(line)
@@ -23,6 +29,19 @@ def frame(xml):
     envelope = re.search(r"<Encrypt><!\[CDATA\[(.*?)\]\]></Encrypt>", xml)[1]
     signature = re.search(r"<MsgSignature><!\[CDATA\[(.*?)\]\]></MsgSignature>", xml)[1]
     return {"echostr": envelope, "msg_signature": signature}
+
+
+class Reply:
+    """A sealed reply as a platform reads it: XML, or JSON with names in any case."""
+
+    def __init__(self, body):
+        if body.startswith("{"):
+            fields = {name.lower(): str(value) for name, value in json.loads(body).items()}
+        else:
+            fields = {element.tag.lower(): element.text for element in ElementTree.fromstring(body)}
+        self.envelope, self.signature = fields["encrypt"], fields["msgsignature"]
+        self.timestamp, self.nonce = fields["timestamp"], fields["nonce"]
+        self.xml = f"<xml><Encrypt><![CDATA[{self.envelope}]]></Encrypt></xml>"
 
 
 def key_bytes(key):

@@ -28,4 +28,9 @@ def opened(case):
     return {"message": text(Cipher(key_bytes(case["key"])).decrypt(case["echostr"], case["receive_id"]))}
 
 
-drive(encrypted, plain, opened)
+def replied(case, reply):
+    crypto = Crypto(case["token"], case["key"], case["receive_id"])
+    return crypto.decrypt_message(reply.xml, reply.signature, reply.timestamp, reply.nonce)
+
+
+drive(encrypted, plain, opened, replied)

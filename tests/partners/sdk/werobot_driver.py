@@ -19,4 +19,9 @@ def opened(case):
     return {"message": text(PrpCrypto(key_bytes(case["key"])).decrypt(case["echostr"], case["receive_id"]))}
 
 
-drive(encrypted, plain, opened)
+def replied(case, reply):
+    crypto = MessageCrypt(case["token"], case["key"], case["receive_id"])
+    return crypto.decrypt_message(reply.timestamp, reply.nonce, reply.signature, reply.envelope)
+
+
+drive(encrypted, plain, opened, replied)

@@ -32,4 +32,9 @@ def opened(case):
     return {"message": text(good(Prpcrypt(key_bytes(case["key"])).decrypt(case["echostr"], case["receive_id"])))}
 
 
-drive(encrypted, plain, opened)
+def replied(case, reply):
+    crypto = WXBizMsgCrypt(case["token"], case["key"], case["receive_id"])
+    return good(crypto.DecryptMsg(reply.xml, reply.signature, reply.timestamp, reply.nonce))
+
+
+drive(encrypted, plain, opened, replied)

@@ -1,0 +1,151 @@
+//! The mistakes that people make when they configure a console: the log names each of them, and its mend.
+
+use serde_json::Value;
+
+use crate::client::curl;
+use crate::console::{Encrypted, Plain, seal};
+use crate::gate::Gate;
+use crate::recorder::Recorder;
+
+const KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
+const OTHER_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
+const UPSTREAM: &str = "HTTP/1.1 201 Created\r\nContent-Length: 8\r\n\r\nupstream";
+
+fn gate() -> Gate {
+    let upstream = Recorder::answering(UPSTREAM);
+    Gate::start(&format!(
+        "{}endpoints:
+  - {{name: shop, path: /shop, platform: official_account, tokens: [shopToken1]}}
+  - {{name: staff, path: /staff, platform: wecom, tokens: [staffToken1], encoding_aes_keys: ['{KEY}'], receive_ids: [ww1]}}
+  - {{name: sales, path: /sales, platform: wecom, tokens: [salesToken1], encoding_aes_keys: ['{OTHER_KEY}'], receive_ids: [ww2]}}
+  - {{name: hosted, path: /hosted, host: wx.example.com, platform: official_account, tokens: [hostedToken1]}}
+",
+        upstream.yaml()
+    ))
+}
+
+fn plain(token: &str) -> String {
+    Plain::new(token, "1714036504", "1514711492", "4375120948345356249").query()
+}
+
+fn encrypted(token: &str, key: &str, receive_id: &str) -> String {
+    let echostr = seal(key, &[1; 16], "1616140317555161061", receive_id);
+    Encrypted::new(token, "1409659589", "263014780", &echostr).query()
+}
+
+/// Asks, and reads the line about it.
+fn line(gate: &Gate, path: &str, query: &str, finding: &str) -> Value {
+    let answer = curl(gate, &format!("{path}?{query}"), &[]);
+    assert_eq!(answer.status, 403, "{finding}");
+    let finding = format!("\"finding\":\"{finding}\"");
+    let line = gate.wait_for_line(&["\"verification refused\"", &finding]);
+    for secret in ["shopToken1", "staffToken1", "salesToken1", KEY, OTHER_KEY] {
+        assert!(!line.contains(secret), "{line}");
+    }
+    serde_json::from_str(&line).unwrap()
+}
+
+#[test]
+fn a_mistake_in_a_console_is_named_in_the_log_with_its_mend() {
+    let gate = gate();
+    let table = [
+        ("/shop", plain("ShopToken1"), "token_case", "大小写"),
+        ("/shop", plain("shopToken1 "), "token_blank", "空格"),
+        ("/shop", plain("shopToken1\n"), "token_line_break", "换行"),
+        ("/shop", plain("\"shopToken1\""), "token_quoted", "引号"),
+        ("/shop", plain("ｓhopToken1"), "token_full_width", "全角"),
+        ("/shop", plain("shopToken"), "token_cut", "一个字符"),
+        (
+            "/shop",
+            plain("staffToken1"),
+            "token_of_another",
+            "端点 staff",
+        ),
+        (
+            "/staff",
+            plain("staffToken1"),
+            "plain_here",
+            "official_account",
+        ),
+        (
+            "/shop",
+            encrypted("shopToken1", KEY, "ww1"),
+            "encrypted_here",
+            "wecom",
+        ),
+        (
+            "/staff",
+            encrypted("staffToken1", OTHER_KEY, "ww1"),
+            "key_of_another",
+            "端点 sales",
+        ),
+        (
+            "/staff",
+            encrypted("staffToken1", KEY, "wx5823bf96d3bd56c7"),
+            "receive_id",
+            "wx5823bf96d3bd56c7",
+        ),
+    ];
+    for (path, query, finding, mend) in table {
+        let line = line(&gate, path, &query, finding);
+        let cause = line["cause"].as_str().unwrap();
+        assert!(cause.contains(mend), "{cause}");
+        assert!(line["cause_en"].as_str().unwrap().is_ascii());
+        let runbook = line["runbook"].as_str().unwrap();
+        assert_eq!(runbook, format!("docs/runbook.zh-CN.md#{finding}"));
+    }
+}
+
+#[test]
+fn what_is_no_known_mistake_gets_the_cause_of_its_reason() {
+    let gate = gate();
+    let read = line(
+        &gate,
+        "/shop",
+        &plain("somethingElse"),
+        "signature_mismatch",
+    );
+    assert!(read["cause"].as_str().unwrap().contains("签名不符"));
+}
+
+#[test]
+fn a_verification_of_an_unknown_path_or_host_is_told_and_still_passed_on() {
+    let gate = gate();
+    let before = gate.metric("wxgate_stray_verifications_total");
+    let answer = curl(&gate, &format!("/wechat?{}", plain("shopToken1")), &[]);
+    assert_eq!(answer.status, 201);
+    let line = gate.wait_for_line(&["verification of an unknown path", "\"path\":\"/wechat\""]);
+    assert!(
+        line.contains("没有端点对应") && !line.contains("4375120948345356249"),
+        "{line}"
+    );
+    // An endpoint's path under another host is unknown too.
+    curl(&gate, &format!("/hosted?{}", plain("hostedToken1")), &[]);
+    // Neither is one: a page with some of the names, and an endpoint's own.
+    curl(&gate, "/page?echostr=1&signature=2", &[]);
+    curl(&gate, &format!("/shop?{}", plain("shopToken1")), &[]);
+    gate.wait_for_metric("wxgate_stray_verifications_total", before + 2.0);
+}
+
+#[test]
+fn a_flood_of_forged_verifications_is_counted_whole_and_logged_in_part() {
+    let gate = gate();
+    let series = "wxgate_verifications_total{endpoint=\"shop\",reason=\"signature_mismatch\",result=\"failure\"}";
+    let targets = vec![format!("{}shop?{}", url(&gate), plain("forged")); 400];
+    let mut arguments: Vec<&str> = vec!["--insecure", "--silent"];
+    for target in &targets {
+        arguments.extend(["--output", "/dev/null", target]);
+    }
+    let status = std::process::Command::new("curl")
+        .args(&arguments)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    gate.wait_for_metric(series, 400.0);
+    let lines = gate.output().matches("\"verification refused\"").count();
+    assert!((50..=250).contains(&lines), "{lines} lines");
+}
+
+fn url(gate: &Gate) -> String {
+    format!("https://{}/", gate.https)
+}
