@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::answer::{NoAnswer, Reply};
 use super::cause::Finding;
-use super::causes::{body, check, message, status};
+use super::causes::{body, check, message, network, status};
 use super::console::Asked;
 use super::judge::{differ, gives_echo, is_vague, passes};
 use super::plan::Role;
@@ -135,9 +135,11 @@ fn forgeries(outcomes: &mut [Outcome]) {
 
 /// The usual one passes: what fails beside it fails for what is special about it.
 fn lone_failures(outcomes: &mut [Outcome]) {
+    // Time is no matter of what is asked.
+    let known = [&check::UNSTEADY, &status::TOO_SLOW, &network::NO_ANSWER];
     let is_known = |outcome: &Outcome| {
         let mut findings = outcome.findings.iter();
-        findings.any(|finding| finding.cause.label == check::UNSTEADY.label)
+        findings.any(|finding| known.iter().any(|k| k.label == finding.cause.label))
     };
     for outcome in outcomes.iter_mut().filter(|o| !o.passed() && !is_known(o)) {
         let cause = match outcome.role {

@@ -162,3 +162,92 @@ fn anything(text: &str, answer: &Answer) -> &'static Cause {
         &body::OTHER_TEXT
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::answer::{End, Framing};
+    use super::*;
+    use crate::wechat::Token;
+
+    const WANTED: &str = "18221983235484218331";
+    const SENT: &str = "c2VhbGVk+/==";
+
+    fn label(platform: Platform, body: &[u8]) -> &'static str {
+        let console = Console {
+            platform,
+            token: Token::new("zooTokenQ7".into()).unwrap(),
+            key: None,
+            receive_id: "ww0123456789abcdef".into(),
+            now: 1_700_000_000,
+        };
+        let is_wecom = platform == Platform::Wecom;
+        let asked = Asked {
+            query: String::new(),
+            expected: WANTED.into(),
+            sent: if is_wecom { SENT } else { WANTED }.into(),
+        };
+        let answer = Answer {
+            status: 200,
+            headers: vec![("content-type".into(), "text/plain".into())],
+            body: body.to_vec(),
+            framing: Framing::Close,
+            end: End::Whole,
+            took: Duration::ZERO,
+        };
+        judge(&answer, &asked, &console).map_or("", |finding| finding.cause.label)
+    }
+
+    #[test]
+    fn bodies_of_official_accounts_are_told_apart() {
+        for (body, expected) in [
+            (WANTED.to_owned(), ""),
+            (String::new(), "empty"),
+            (format!("\u{feff}{WANTED}"), "bom"),
+            (format!("\n\u{feff}{WANTED}"), "bom"),
+            (format!("\u{feff}<!-- x -->{WANTED}"), "bom"),
+            (format!(" {WANTED}"), "blank_before"),
+            (format!("\r\n{WANTED}\n"), "blank_before"),
+            (format!("{WANTED}\r\n"), "blank_behind"),
+            (format!("\"{WANTED}\"\n"), "quoted"),
+            (format!("'{WANTED}'"), "quoted"),
+            (format!("{{\"data\":\"{WANTED}\"}}"), "json_wrapped"),
+            ("[1]".to_owned(), "json_wrapped"),
+            (format!("<p>debug</p>{WANTED}"), "text_around"),
+            (format!("<html><body>{WANTED}"), "html_page"),
+            ("<!DOCTYPE html><div id=\"app\">".to_owned(), "spa_index"),
+            ("<?php echo 1;".to_owned(), "source_code"),
+            ("success".to_owned(), "fixed_text"),
+            ("wecom webhook ok".to_owned(), "fixed_text"),
+            ("zooTokenQ7".to_owned(), "token_answered"),
+            ("ERR: -40001: null".to_owned(), "sdk_signature"),
+            ("-40007".to_owned(), "sdk_decryption"),
+            ("-400010".to_owned(), "other_text"),
+            ("18221983235484217000".to_owned(), "number_rounded"),
+            ("1.8221983235484217e+19".to_owned(), "number_rounded"),
+            ("9223372036854775807".to_owned(), "number_rounded"),
+            ("42".to_owned(), "other_text"),
+        ] {
+            assert_eq!(
+                label(Platform::OfficialAccount, body.as_bytes()),
+                expected,
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn bodies_of_wecom_are_told_apart() {
+        let envelope = format!("{WANTED}ww0123456789abcdef");
+        for (body, expected) in [
+            (WANTED.as_bytes(), ""),
+            (SENT.as_bytes(), "ciphertext_echoed"),
+            (b"c2VhbGVk /==", "ciphertext_echoed"),
+            (envelope.as_bytes(), "envelope_kept"),
+            (b"\x00\x9f\x13garbage", "garbled"),
+        ] {
+            assert_eq!(label(Platform::Wecom, body), expected, "{body:?}");
+        }
+    }
+}

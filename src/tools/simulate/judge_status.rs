@@ -84,40 +84,35 @@ fn by_number(answer: &Answer, lower: &str) -> &'static Cause {
 
 fn redirect(location: &str, target: &Target) -> &'static Cause {
     let lower = location.to_lowercase();
-    let path_of = |rest: &str| {
-        let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/");
-        path.split(['?', '#']).next().unwrap_or("/").to_owned()
+    // A query may hold another URL.
+    let place = lower.split(['?', '#']).next().unwrap_or_default();
+    let absolute = place.split_once("//");
+    let (host, path) = match absolute {
+        Some((_, rest)) => {
+            let end = rest.find('/').unwrap_or(rest.len());
+            let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+            let host = authority.split(':').next().unwrap_or_default();
+            (host, if path.is_empty() { "/" } else { path })
+        }
+        None => (target.host.as_str(), place),
     };
-    let (scheme, rest) = match lower.split_once("://") {
-        Some((scheme, rest)) => (Some(scheme), rest),
-        None => match lower.strip_prefix("//") {
-            Some(rest) => (None, rest),
-            None => ("".into(), lower.as_str()),
-        },
-    };
-    let is_relative = scheme == Some("");
-    let path = path_of(rest);
-    if Page::Icp.is(&lower) {
-        return &status::ICP_BLOCK;
-    }
     let own = target.path.to_lowercase();
     let is_login = ["login", "signin", "sign-in", "/sso", "/oauth", "passport"]
         .iter()
         .any(|word| path.contains(word) && !own.contains(word));
-    if is_login {
-        return &status::REDIRECT_LOGIN;
+    if Page::Icp.is(place) {
+        &status::ICP_BLOCK
+    } else if is_login {
+        &status::REDIRECT_LOGIN
+    } else if host != target.host {
+        &status::REDIRECT_HOST
+    } else if place.starts_with("https://") && !target.is_tls {
+        &status::REDIRECT_HTTPS
+    } else if path.trim_end_matches('/') == own.trim_end_matches('/') && path != own {
+        &status::REDIRECT_SLASH
+    } else {
+        &status::REDIRECT
     }
-    let host = rest.split(['/', '?', '#', ':']).next().unwrap_or_default();
-    if !is_relative && host != target.host {
-        return &status::REDIRECT_HOST;
-    }
-    if scheme == Some("https") && !target.is_tls {
-        return &status::REDIRECT_HTTPS;
-    }
-    if path.trim_end_matches('/') == own.trim_end_matches('/') && path != own {
-        return &status::REDIRECT_SLASH;
-    }
-    &status::REDIRECT
 }
 
 /// What is wrong with the form of an answer, whatever it says.
@@ -163,4 +158,51 @@ pub fn time(answer: &Answer, console: &Console) -> Option<Finding> {
     };
     let seen = format!("{} ms / {} ms", answer.took.as_millis(), limit.as_millis());
     Some(Finding::new(cause, seen))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_are_told_apart() {
+        for (url, location, expected) in [
+            ("http://a.cn/wx", "/wx/?signature=1", "redirect_slash"),
+            ("http://a.cn/wx/", "http://a.cn/wx", "redirect_slash"),
+            ("http://a.cn/wx", "https://a.cn/wx", "redirect_https"),
+            ("http://a.cn/wx", "https://www.a.cn/wx", "redirect_host"),
+            ("http://a.cn/wx", "//b.cn/wx", "redirect_host"),
+            (
+                "http://a.cn/wx",
+                "https://sso.a.cn/login?next=x",
+                "redirect_login",
+            ),
+            ("http://a.cn/wx", "/user/signin", "redirect_login"),
+            ("http://a.cn/wx", "/index", "redirect"),
+            ("http://a.cn/wx", "?x=https://b.cn/", "redirect"),
+            ("http://a.cn/login", "/login/", "redirect_slash"),
+            ("http://a.cn/wx", "http://x.cn/webblock.html", "icp_block"),
+        ] {
+            let target = Target::parse(url).unwrap();
+            assert_eq!(
+                redirect(location, &target).label,
+                expected,
+                "{url} {location}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_port_with_tls_is_known_by_its_alert() {
+        let alert = NoAnswer::NotHttp(vec![0x15, 3, 1, 0, 2, 2, 70]);
+        for (url, none, expected) in [
+            ("http://a.cn/", &alert, "https_port_in_clear"),
+            ("https://a.cn/", &alert, "not_http"),
+            ("http://a.cn/", &NoAnswer::Closed, "closed_without_answer"),
+            ("http://a.cn/", &NoAnswer::Timeout, "no_answer"),
+        ] {
+            let target = Target::parse(url).unwrap();
+            assert_eq!(no_answer(none, &target).cause.label, expected);
+        }
+    }
 }

@@ -130,7 +130,7 @@ impl Run<'_> {
                 continue;
             }
             let mut outcome = self.asker.one(role);
-            if role == Role::Usual {
+            if !is_tired {
                 self.again_if_slow(&mut outcome);
             }
             self.tell_of(&outcome);
@@ -173,20 +173,20 @@ impl Run<'_> {
         (self.tell)(&format!("{title}: {took}"));
     }
 
-    /// Slow once is a cold start, slow twice is slow.
+    /// Slow once is a cold start, or chance; slow twice is slow.
     fn again_if_slow(&mut self, outcome: &mut Outcome) {
         let is_slow = |finding: &Finding| finding.cause.label == status::TOO_SLOW.label;
-        if !outcome.findings.iter().any(is_slow) {
+        let Some(first) = outcome.findings.iter().find(|f| is_slow(f)).cloned() else {
+            return;
+        };
+        let second = self.asker.one(outcome.role);
+        if second.findings.iter().any(is_slow) || second.reply.is_err() {
             return;
         }
-        let second = self.asker.one(Role::Usual);
-        if !second.findings.iter().any(is_slow) && second.reply.is_ok() {
-            let first = outcome.findings.iter().find(|f| is_slow(f)).cloned();
-            let seen = first.map(|finding| finding.evidence).unwrap_or_default();
-            *outcome = second;
-            outcome
-                .findings
-                .push(Finding::new(&status::SLOW_AT_FIRST, seen));
+        *outcome = second;
+        if outcome.role == Role::Usual {
+            let cold = Finding::new(&status::SLOW_AT_FIRST, first.evidence);
+            outcome.findings.push(cold);
         }
     }
 
