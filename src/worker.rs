@@ -66,8 +66,12 @@ pub struct Worker {
 impl Handler for Rc<Gateway> {
     type Body = Body;
 
-    async fn handle(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
-        Gateway::handle(self, request, client).await
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        client: Rc<Client>,
+    ) -> impl Future<Output = Response<Body>> {
+        Gateway::handle(self, request, client)
     }
 
     fn refuse(&self, reason: RefusalLabel, client: &Client) -> Response<Body> {

@@ -26,7 +26,7 @@ pub(super) const DEFAULTS: &[(&str, Default)] = &[
     ("upstream.response_timeout", Default::Text("60s")),
     ("upstream.body_timeout", Default::Text("1h")),
     ("upstream.idle_timeout", Default::Text("4s")),
-    ("upstream.max_idle", Default::Text("128")),
+    ("upstream.max_idle", Default::Text("1024")),
     ("upstream.max_lifetime", Default::Text("10m")),
     ("upstream.max_connections", Default::Text("1024")),
     ("upstream.queue", Default::Text("1024")),

@@ -7,13 +7,11 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio_rustls::server::TlsStream;
 
+use super::handshake::Encrypted;
 use super::http1::wire::Rules;
 use super::http2::options::Http2Options;
-use super::write_clock::WriteClock;
 use super::{Handler, acme, client_certificate};
 use crate::gateway::client::Client;
 use crate::lifecycle::drain::Drain;
@@ -40,7 +38,7 @@ pub struct Connections<H> {
 
 impl<H: Handler> Connections<H> {
     /// Serves an encrypted connection.
-    pub async fn serve_tls(&self, stream: TlsStream<WriteClock<TcpStream>>, client: Client) {
+    pub async fn serve_tls(&self, stream: Encrypted, client: Client) {
         let (_, session) = stream.get_ref();
         let tls = session
             .protocol_version()
@@ -52,10 +50,11 @@ impl<H: Handler> Connections<H> {
             ..client
         };
         match session.alpn_protocol() {
-            Some(b"h2") => self.serve_h2(stream, client).await,
+            // Boxed, both: a connection of one protocol holds nothing of the other.
+            Some(b"h2") => Box::pin(self.serve_h2(stream, client)).await,
             // The handshake was all of it.
             Some(acme::PROTOCOL) => acme::end(stream).await,
-            _ => self.serve_h1(stream, client).await,
+            _ => Box::pin(self.serve_h1(stream, client)).await,
         }
     }
 
@@ -63,6 +62,7 @@ impl<H: Handler> Connections<H> {
     /// and when it has had all that it may have.
     pub(super) async fn time_to_finish(&self, requests: &Requests) {
         tokio::select! {
+            biased;
             () = self.drain.closing() => {
                 // A request that begins now is answered with `Connection: close`.
                 let _ = tokio::time::timeout(LINGER, requests.next()).await;

@@ -30,6 +30,9 @@ const READ_AWAY: usize = 64 * 1024;
 /// How long that may take.
 const READ_AWAY_TIME: Duration = Duration::from_millis(500);
 
+/// An encrypted stream. Boxed: it is large, and passes through many hands.
+pub type Encrypted = Box<TlsStream<WriteClock<TcpStream>>>;
+
 /// How handshakes are made.
 #[derive(Clone, Debug)]
 pub struct Handshakes {
@@ -53,7 +56,7 @@ impl Handshakes {
         peer: SocketAddr,
         deadline: Instant,
         metrics: &Metrics,
-    ) -> Option<TlsStream<WriteClock<TcpStream>>> {
+    ) -> Option<Encrypted> {
         let began = Instant::now();
         let outcome = timeout_at(deadline, self.shake_hands(stream)).await;
         let failure = match outcome {
@@ -77,7 +80,7 @@ impl Handshakes {
     async fn shake_hands(
         &self,
         mut stream: TcpStream,
-    ) -> Result<(TlsStream<WriteClock<TcpStream>>, HandshakeLabel), Failure> {
+    ) -> Result<(Encrypted, HandshakeLabel), Failure> {
         let accepted = match first_flight::read(&mut stream).await {
             Ok(FirstFlight::Hello(accepted)) => accepted,
             Ok(FirstFlight::PlainHttp) => {
@@ -103,7 +106,7 @@ impl Handshakes {
         let stream = WriteClock::new(stream, self.write_timeout);
         let start = StartHandshake::from_parts(*accepted, stream);
         match start.into_stream(config).await {
-            Ok(stream) => Ok((stream, about)),
+            Ok(stream) => Ok((Box::new(stream), about)),
             Err(_) if self.tls.strict_sni && about != HandshakeLabel::Sni => {
                 Err(Failure::new(about).asking_for(sni))
             }

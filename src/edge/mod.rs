@@ -2,6 +2,8 @@
 //!
 //! It knows neither WeChat nor the upstream; a request goes to the [`Handler`] it was given.
 
+use std::rc::Rc;
+
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 
@@ -38,7 +40,7 @@ pub trait Handler: Clone + 'static {
     fn handle(
         &self,
         request: Request<Incoming>,
-        client: Client,
+        client: Rc<Client>,
     ) -> impl Future<Output = Response<Self::Body>>;
 
     /// Answers a request whose head must not be read.

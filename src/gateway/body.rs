@@ -21,7 +21,7 @@ pub struct Body {
     content: Content,
     upload: Option<Rc<Upload>>,
     /// None if the response is only the beginning of a tunnel, which has it.
-    exchange: Option<Exchange>,
+    exchange: Option<Box<Exchange>>,
 }
 
 /// Where a response body comes from.
@@ -40,7 +40,7 @@ impl Body {
     pub fn new(
         content: Content,
         is_sent: bool,
-        exchange: Exchange,
+        exchange: Box<Exchange>,
         upload: Option<Rc<Upload>>,
     ) -> Self {
         let content = match content {

@@ -34,13 +34,13 @@ pub fn head<B>(request: &Request<B>, client: &Client, caller: &Caller) -> Head {
 
 /// For the access log.
 #[must_use]
-pub fn log_fields<B>(
+pub fn log_fields<'a, B>(
     snapshot: &Snapshot,
-    host: &Host,
-    request: &Request<B>,
-    request_id: &HeaderValue,
+    host: &'a Host,
+    request: &'a Request<B>,
+    request_id: &'a HeaderValue,
     trace: Option<&Trace>,
-) -> LogFields {
+) -> LogFields<'a> {
     let uri = request.uri();
     // Under whatever host: a wrong one in the console's URL is when somebody reads this log.
     let show = if route::is_endpoint_path(snapshot, uri.path()) {
@@ -51,9 +51,9 @@ pub fn log_fields<B>(
     let came = || TraceParent::of(request.headers()).map(|parent| parent.trace_id);
     let trace_id = trace.map(|trace| trace.id).or_else(came);
     LogFields {
-        request_id: request_id.to_str().unwrap_or_default().to_owned(),
-        trace_id: trace_id.map(|id| format!("{id:032x}")),
-        host: host.as_str().map(str::to_owned),
+        request_id: request_id.to_str().unwrap_or_default(),
+        trace_id,
+        host: host.as_str(),
         target: redact::target(uri.path(), uri.query(), show),
         user_agent: user_agent(request),
     }
@@ -66,13 +66,14 @@ pub fn named<B>(host: &Host, request: &Request<B>) -> Named {
     Named {
         host: host.as_str().map(str::to_owned),
         path: path.chars().take(LONGEST_PATH).collect(),
-        user_agent: user_agent(request),
+        user_agent: user_agent(request).map(str::to_owned),
     }
 }
 
-fn user_agent<B>(request: &Request<B>) -> Option<String> {
+fn user_agent<B>(request: &Request<B>) -> Option<&str> {
     let agent = request.headers().get(USER_AGENT)?.to_str().ok()?;
-    Some(agent.chars().take(LONGEST_USER_AGENT).collect())
+    // ASCII, as `to_str` has made sure of: a byte is a character.
+    Some(agent.get(..LONGEST_USER_AGENT).unwrap_or(agent))
 }
 
 /// Of an HTTP/1 request whose head was refused before it was read.
@@ -89,9 +90,9 @@ pub fn unread_head(client: &Client) -> Head {
 
 /// The same for the access log: nothing of what it said.
 #[must_use]
-pub fn unread_log_fields(request_id: &HeaderValue) -> LogFields {
+pub fn unread_log_fields(request_id: &HeaderValue) -> LogFields<'_> {
     LogFields {
-        request_id: request_id.to_str().unwrap_or_default().to_owned(),
+        request_id: request_id.to_str().unwrap_or_default(),
         trace_id: None,
         host: None,
         target: "-".to_owned(),

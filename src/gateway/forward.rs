@@ -28,8 +28,6 @@ pub struct Forwarding<'a> {
     pub caller: &'a Caller,
     /// Which host is asked for.
     pub host: &'a Host,
-    /// Kept or made.
-    pub request_id: &'a HeaderValue,
     /// In the place of the `traceparent` that came.
     pub trace: Option<Onward>,
 }
@@ -50,10 +48,11 @@ fn caller(forwarding: &Forwarding<'_>, client: IpAddr) -> HeaderValue {
     HeaderValue::from_str(&caller.to_string()).unwrap_or_else(|_| own.clone())
 }
 
-/// The same method, path, query, fields and body, over HTTP/1.1.
+/// The same method, path, query, fields and body, over HTTP/1.1. `request_id` is kept or made.
 #[must_use]
 pub fn upstream_request(
     forwarding: &Forwarding<'_>,
+    request_id: &HeaderValue,
     mut parts: Parts,
     body: RequestBody,
     is_upgrade: bool,
@@ -73,7 +72,7 @@ pub fn upstream_request(
         host,
         authority: forwarding.upstream,
         underscores: forwarding.live.headers.underscores,
-        request_id: forwarding.request_id,
+        request_id,
         trace: forwarding.trace,
         is_upgrade,
         is_expecting: upload.as_ref().is_some_and(|upload| upload.is_unasked()),
@@ -86,12 +85,8 @@ pub fn upstream_request(
             .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     // Origin form, RFC 9112 section 3.2.1, also where the client sent an absolute target.
-    parts.uri = parts
-        .uri
-        .path_and_query()
-        .cloned()
-        .map(Uri::from)
-        .unwrap_or_default();
+    let target = std::mem::take(&mut parts.uri).into_parts().path_and_query;
+    parts.uri = target.map(Uri::from).unwrap_or_default();
     parts.version = Version::HTTP_11;
     let mut request = Request::from_parts(parts, body);
     if let Some(upload) = upload {

@@ -1,5 +1,6 @@
 //! The straight line that every request takes: snapshot, hygiene, route, answer, account.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,7 +72,7 @@ impl Gateway {
     }
 
     /// Answers one request, here or through the upstream. Every failure becomes a status.
-    pub async fn handle(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
+    pub async fn handle(&self, request: Request<Incoming>, client: Rc<Client>) -> Response<Body> {
         let snapshot = self.snapshot.load_full();
         let caller = Caller::of(&client, request.headers(), &snapshot.live.trusted_proxies);
         let head = facts::head(&request, &client, &caller);
@@ -84,30 +85,25 @@ impl Gateway {
             .map(|tracer| tracer.trace(request.headers()));
         if exchange.is_logged() {
             let trace = trace.as_ref();
-            exchange.log_fields(facts::log_fields(
-                &snapshot,
-                &host,
-                &request,
-                &request_id,
-                trace,
-            ));
+            let fields = facts::log_fields(&snapshot, &host, &request, &request_id, trace);
+            exchange.log_fields(&fields);
         }
         if let Some(recording) = trace.and_then(|trace| trace.recording) {
             exchange.record(recording, facts::named(&host, &request));
         }
         let is_last = self.drain.is_draining() || client.is_overloaded;
-        let mut pending = Pending::new(exchange, &request, request_id.clone(), is_last);
+        let mut pending = Pending::new(exchange, &request, request_id, is_last);
         let question = Question {
             snapshot: &snapshot,
             caller: &caller,
             host: &host,
             request: &request,
-            request_id: &request_id,
+            request_id: &pending.request_id,
             is_overloaded: client.is_overloaded,
         };
         let (observer, diagnostician) = (&self.observer, &self.diagnostician);
         if let Some(own) = answer::here(&question, observer, diagnostician, &mut pending.exchange) {
-            (_, pending.upload) = intake::split(request, &snapshot.live, &pending.exchange);
+            (_, pending.upload) = intake::split(request, &snapshot.live, &mut pending.exchange);
             return pending.own(own);
         }
         let forwarding = Forwarding {
@@ -116,11 +112,16 @@ impl Gateway {
             client: &client,
             caller: &caller,
             host: &host,
-            request_id: &request_id,
             trace: trace.and_then(|trace| trace.onward),
         };
-        pending.exchange.route(RouteLabel::Forward);
-        self.forward(forwarding, request, pending).await
+        let (outgoing, wish) = match ask(&forwarding, request, &mut pending) {
+            Ok(asked) => asked,
+            Err(error) => return failed(&error, pending),
+        };
+        match self.upstream.forward(outgoing).await {
+            Ok(answer) => self.relay(*answer, wish, snapshot.live.timeouts.tunnel, pending),
+            Err(error) => failed(&error, pending),
+        }
     }
 
     /// Answers a request whose head never got through.
@@ -129,41 +130,10 @@ impl Gateway {
         let mut exchange = Exchange::begin(Arc::clone(&self.observer), head);
         let request_id = self.request_ids.make();
         if exchange.is_logged() {
-            exchange.log_fields(facts::unread_log_fields(&request_id));
+            exchange.log_fields(&facts::unread_log_fields(&request_id));
         }
         let own = answer::refuse(reason, &self.observer.metrics, &mut exchange);
         Pending::unread(exchange, request_id).own(own)
-    }
-
-    async fn forward(
-        &self,
-        forwarding: Forwarding<'_>,
-        mut request: Request<Incoming>,
-        mut pending: Pending,
-    ) -> Response<Body> {
-        let wish = Wish::of(&mut request);
-        let (parts, upload) = intake::split(request, forwarding.live, &pending.exchange);
-        pending.upload = upload;
-        if pending
-            .upload
-            .as_ref()
-            .is_some_and(|body| body.is_too_large())
-        {
-            return failed(&ForwardError::Upload(Breach::TooLarge), pending);
-        }
-        let body = RequestBody::streaming(pending.upload.clone());
-        pending.exchange.upstream_asked();
-        let outgoing = forward::upstream_request(&forwarding, parts, body, wish.is_some());
-        match self.upstream.forward(outgoing).await {
-            Ok(answer) => {
-                pending.exchange.upstream_answered(answer.waited);
-                if let Some(upload) = &pending.upload {
-                    upload.answered();
-                }
-                self.relay(answer, wish, forwarding.live.timeouts.tunnel, pending)
-            }
-            Err(error) => failed(&error, pending),
-        }
     }
 
     /// Hands an upstream's response on.
@@ -172,13 +142,17 @@ impl Gateway {
         answer: Answer,
         wish: Option<Wish>,
         silence: Duration,
-        pending: Pending,
+        mut pending: Pending,
     ) -> Response<Body> {
         let Answer {
             mut response,
             lease,
-            ..
+            waited,
         } = answer;
+        pending.exchange.upstream_answered(waited);
+        if let Some(upload) = &pending.upload {
+            upload.answered();
+        }
         if !headers::is_chunked_or_plain(response.headers()) {
             return failed(&ForwardError::Coding, pending);
         }
@@ -199,6 +173,29 @@ impl Gateway {
         self.tunnels.open(wish, upstream, lease, silence, tunnel);
         response
     }
+}
+
+/// Makes the request to the upstream, and finds out whether it asks for a tunnel.
+///
+/// # Errors
+/// [`Breach::TooLarge`], if that is clear before a byte of the body has come.
+fn ask(
+    forwarding: &Forwarding<'_>,
+    mut request: Request<Incoming>,
+    pending: &mut Pending,
+) -> Result<(Request<RequestBody>, Option<Wish>), ForwardError> {
+    pending.exchange.route(RouteLabel::Forward);
+    let wish = Wish::of(&mut request);
+    let (parts, upload) = intake::split(request, forwarding.live, &mut pending.exchange);
+    pending.upload = upload.clone();
+    if upload.as_ref().is_some_and(|body| body.is_too_large()) {
+        return Err(ForwardError::Upload(Breach::TooLarge));
+    }
+    pending.exchange.upstream_asked();
+    let body = RequestBody::streaming(upload);
+    let request_id = &pending.request_id;
+    let outgoing = forward::upstream_request(forwarding, request_id, parts, body, wish.is_some());
+    Ok((outgoing, wish))
 }
 
 /// An upstream's failure as the client sees it: a status and a fixed text.

@@ -71,35 +71,35 @@ impl Host {
 
 /// RFC 3986 section 3.2.2, without percent-encoding, and an optional port.
 fn is_host(host: &[u8]) -> bool {
-    let Ok(host) = std::str::from_utf8(host) else {
+    let is_name_byte = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+    let end = host.iter().position(|b| !is_name_byte(b));
+    match host.split_at(end.unwrap_or(host.len())) {
+        ([], [b'[', rest @ ..]) => is_ipv6(rest),
+        (name, rest) => !name.is_empty() && is_port(rest),
+    }
+}
+
+/// Behind its opening bracket.
+fn is_ipv6(rest: &[u8]) -> bool {
+    let Some((address, port)) = std::str::from_utf8(rest)
+        .ok()
+        .and_then(|rest| rest.split_once(']'))
+    else {
         return false;
     };
-    let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, rest)) => {
-            if address.parse::<std::net::Ipv6Addr>().is_err() {
-                return false;
-            }
-            (
-                "v6",
-                rest.strip_prefix(':').or(rest.is_empty().then_some("")),
-            )
-        }
-        None => match host.split_once(':') {
-            Some((name, port)) => (name, Some(port)),
-            None => (host, Some("")),
-        },
+    address.parse::<std::net::Ipv6Addr>().is_ok() && is_port(port.as_bytes())
+}
+
+/// Nothing, or a colon and perhaps a number.
+fn is_port(rest: &[u8]) -> bool {
+    let [b':', digits @ ..] = rest else {
+        return rest.is_empty();
     };
-    let is_name = !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~'));
-    let is_port = port.is_some_and(|port| {
-        port.is_empty()
-            || port
-                .parse::<u16>()
-                .is_ok_and(|_| port.bytes().all(|b| b.is_ascii_digit()))
-    });
-    is_name && is_port
+    let add = |port: u16, byte: &u8| match byte {
+        b'0'..=b'9' => port.checked_mul(10)?.checked_add(u16::from(byte - b'0')),
+        _ => None,
+    };
+    digits.iter().try_fold(0, add).is_some()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::upstream::upload::{Terms, Upload};
 pub fn split(
     request: Request<Incoming>,
     live: &Live,
-    exchange: &Exchange,
+    exchange: &mut Exchange,
 ) -> (Parts, Option<Rc<Upload>>) {
     let (parts, incoming) = request.into_parts();
     if incoming.is_end_stream() {

@@ -16,7 +16,7 @@ use crate::upstream::upload::Upload;
 #[derive(Debug)]
 pub struct Pending {
     /// Counts and logs it.
-    pub exchange: Exchange,
+    pub exchange: Box<Exchange>,
     /// Kept or made; joins this log, the access log and the backend's.
     pub request_id: HeaderValue,
     /// Its body, once somebody is to read it.
@@ -31,7 +31,7 @@ impl Pending {
     /// Nothing of the response is known yet. With `is_last` the connection takes no further request.
     #[must_use]
     pub fn new<B>(
-        exchange: Exchange,
+        exchange: Box<Exchange>,
         request: &Request<B>,
         request_id: HeaderValue,
         is_last: bool,
@@ -48,7 +48,7 @@ impl Pending {
 
     /// Nothing of the request can be read; its connection closes.
     #[must_use]
-    pub fn unread(exchange: Exchange, request_id: HeaderValue) -> Self {
+    pub fn unread(exchange: Box<Exchange>, request_id: HeaderValue) -> Self {
         Self {
             exchange,
             request_id,

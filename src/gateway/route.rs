@@ -85,18 +85,19 @@ fn endpoint_at<'a>(
     path: &str,
 ) -> Option<(&'a Endpoint, &'a Counted)> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    let name = host.name();
     let mut for_every_host = None;
     for (endpoint, counted) in snapshot
         .endpoints()
         .filter(|(endpoint, _)| endpoint.path == path)
     {
-        match (&endpoint.host, name) {
-            (None, _) => for_every_host = Some((endpoint, counted)),
-            (Some(wanted), Some(name)) if wanted.eq_ignore_ascii_case(name) => {
-                return Some((endpoint, counted));
-            }
-            (Some(_), _) => {}
+        let is_wanted = |wanted: &String| {
+            host.name()
+                .is_some_and(|name| wanted.eq_ignore_ascii_case(name))
+        };
+        match &endpoint.host {
+            None => for_every_host = Some((endpoint, counted)),
+            Some(wanted) if is_wanted(wanted) => return Some((endpoint, counted)),
+            Some(_) => {}
         }
     }
     for_every_host

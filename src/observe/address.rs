@@ -3,8 +3,6 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use serde::{Serialize, Serializer};
-
 /// Shown as `192.0.2.7:12345` and `[2001:db8::7]:12345`, or `192.0.2.7` and `2001:db8::7` without a port.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Address {
@@ -38,11 +36,5 @@ impl fmt::Display for Address {
             Some(port) => SocketAddr::new(self.ip, port).fmt(f),
             None => self.ip.fmt(f),
         }
-    }
-}
-
-impl Serialize for Address {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }

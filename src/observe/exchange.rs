@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::StatusCode;
 
-use super::access_log::{AccessLog, Record, rfc3339};
+use super::access_log::{AccessLog, Asked, Ended, Line};
 use super::address::Address;
 use super::labels::{
     AbortLabel, Label, ListenerLabel, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel,
@@ -74,7 +74,7 @@ impl Observer {
 /// What is known of a request when its head has been read.
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
-    /// See [`Record::client`].
+    /// See [`Asked::client`].
     pub client: Address,
     /// Where it came in.
     pub listener: ListenerLabel,
@@ -88,17 +88,17 @@ pub struct Head {
 
 /// Texts that only the access log needs; not made when it is off.
 #[derive(Debug)]
-pub struct LogFields {
-    /// See [`Record::request_id`].
-    pub request_id: String,
-    /// See [`Record::trace_id`].
-    pub trace_id: Option<String>,
-    /// See [`Record::host`].
-    pub host: Option<String>,
-    /// See [`Record::target`].
+pub struct LogFields<'a> {
+    /// See [`Asked::request_id`].
+    pub request_id: &'a str,
+    /// See [`Asked::trace_id`].
+    pub trace_id: Option<u128>,
+    /// See [`Asked::host`].
+    pub host: Option<&'a str>,
+    /// See [`Asked::target`].
     pub target: String,
-    /// See [`Record::user_agent`].
-    pub user_agent: Option<String>,
+    /// See [`Asked::user_agent`].
+    pub user_agent: Option<&'a str>,
 }
 
 /// The guard. Facts are added as they become known.
@@ -108,13 +108,15 @@ pub struct Exchange {
     head: Head,
     began: Instant,
     began_at: SystemTime,
-    fields: Option<Box<LogFields>>,
+    /// What the access log will have of it, as far as that is known.
+    line: Option<Line>,
     recorded: Option<Box<Recorded>>,
     endpoint: Option<Arc<str>>,
     route: RouteLabel,
     verdict: Option<&'static str>,
     status: StatusCode,
-    received: Rc<Cell<u64>>,
+    /// None as long as nobody counts.
+    received: Option<Rc<Cell<u64>>>,
     sent: u64,
     upstream: Option<Duration>,
     ending: Ending,
@@ -140,29 +142,29 @@ enum Ending {
 }
 
 impl Exchange {
-    /// Counts the request as in flight until the guard is dropped.
+    /// Counts the request as in flight until the guard is dropped. Boxed: it is large, and goes from hand to hand.
     #[must_use]
-    pub fn begin(observer: Arc<Observer>, head: Head) -> Self {
+    pub fn begin(observer: Arc<Observer>, head: Head) -> Box<Self> {
         observer.metrics.request.began();
-        Self {
+        Box::new(Self {
             observer,
             head,
             began: Instant::now(),
             began_at: SystemTime::now(),
-            fields: None,
+            line: None,
             recorded: None,
             endpoint: None,
             route: RouteLabel::Forward,
             verdict: None,
             // What is seen of one that ends before an answer: nothing. 499 is the field's sign for it.
             status: StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
-            received: Rc::default(),
+            received: None,
             sent: 0,
             upstream: None,
             ending: Ending::Open,
             is_counted: false,
             tunnel_ended_by: None,
-        }
+        })
     }
 
     /// True if [`Exchange::log_fields`] should be called.
@@ -172,8 +174,23 @@ impl Exchange {
     }
 
     /// The texts for the access log.
-    pub fn log_fields(&mut self, fields: LogFields) {
-        self.fields = Some(Box::new(fields));
+    pub fn log_fields(&mut self, fields: &LogFields<'_>) {
+        let begin = |access_log: &AccessLog| {
+            access_log.begin(&Asked {
+                timestamp: self.began_at,
+                request_id: fields.request_id,
+                trace_id: fields.trace_id,
+                client: self.head.client,
+                listener: self.head.listener.label(),
+                method: self.head.method.label(),
+                host: fields.host,
+                target: &fields.target,
+                protocol: self.head.protocol.label(),
+                tls: self.head.tls,
+                user_agent: fields.user_agent,
+            })
+        };
+        self.line = self.observer.access_log.as_ref().map(begin);
     }
 
     /// Has spans made of it when it is over.
@@ -237,8 +254,12 @@ impl Exchange {
 
     /// A counter that the request body adds to.
     #[must_use]
-    pub fn received(&self) -> Rc<Cell<u64>> {
-        Rc::clone(&self.received)
+    pub fn received(&mut self) -> Rc<Cell<u64>> {
+        Rc::clone(self.received.get_or_insert_default())
+    }
+
+    fn received_bytes(&self) -> u64 {
+        self.received.as_ref().map_or(0, |bytes| bytes.get())
     }
 
     /// Bytes of the response body were handed to the client's connection.
@@ -270,7 +291,7 @@ impl Exchange {
     /// Its tunnel is over.
     pub(super) fn tunnelled(&mut self, ended_by: TunnelEndLabel, received: u64, sent: u64) {
         self.tunnel_ended_by = Some(ended_by);
-        self.received.set(received);
+        self.received().set(received);
         self.sent = sent;
     }
 
@@ -289,31 +310,20 @@ impl Exchange {
         }
     }
 
-    fn log(&self, access_log: &AccessLog, fields: &LogFields, time: Duration) {
-        access_log.write(&Record {
-            timestamp: rfc3339(self.began_at),
-            kind: "access",
-            request_id: &fields.request_id,
-            trace_id: fields.trace_id.as_deref(),
-            client: self.head.client,
-            listener: self.head.listener.label(),
-            method: self.head.method.label(),
-            host: fields.host.as_deref(),
-            target: &fields.target,
-            protocol: self.head.protocol.label(),
-            tls: self.head.tls,
+    fn log(&self, access_log: &AccessLog, line: Line, time: Duration) {
+        let ended = Ended {
             route: self.route.label(),
             endpoint: self.endpoint.as_deref(),
             verdict: self.verdict,
             status: self.status.as_u16(),
-            received_bytes: self.received.get(),
+            received_bytes: self.received_bytes(),
             sent_bytes: self.sent,
-            duration_ms: milliseconds(time),
-            upstream_ms: self.upstream.map(milliseconds),
+            duration: time,
+            upstream: self.upstream,
             tunnel_ended_by: self.tunnel_ended_by.map(Label::label),
             aborted_by: self.aborted_by().map(Label::label),
-            user_agent: fields.user_agent.as_deref(),
-        });
+        };
+        access_log.end(line, &ended);
     }
 }
 
@@ -333,7 +343,7 @@ impl Exchange {
             endpoint: self.endpoint.clone(),
             verdict: self.verdict,
             status: is_sent.then_some(self.status.as_u16()),
-            bytes: (self.received.get(), self.sent),
+            bytes: (self.received_bytes(), self.sent),
             aborted_by: self.aborted_by().map(Label::label),
             upstream: recorded.upstream,
         }
@@ -347,7 +357,9 @@ impl Exchange {
             self.head.protocol,
             time,
         );
-        metrics.request.transferred(self.received.get(), self.sent);
+        metrics
+            .request
+            .transferred(self.received_bytes(), self.sent);
         if let Some(side) = self.aborted_by() {
             metrics.request.aborted(side);
         }
@@ -360,17 +372,13 @@ impl Drop for Exchange {
         if !self.is_counted {
             self.count(time);
         }
-        if let (Some(access_log), Some(fields)) = (&self.observer.access_log, &self.fields) {
-            self.log(access_log, fields, time);
+        let line = self.line.take();
+        if let (Some(access_log), Some(line)) = (&self.observer.access_log, line) {
+            self.log(access_log, line, time);
         }
         if let (Some(spans), Some(recorded)) = (&self.observer.spans, self.recorded.take()) {
             let span = self.span(*recorded, time);
             spans.send(span, &self.observer.metrics.trace);
         }
     }
-}
-
-/// With the precision that a log needs: a microsecond.
-fn milliseconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1e6).round() / 1e3
 }

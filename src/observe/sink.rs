@@ -13,6 +13,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines that may wait for the writer; at 300 bytes a line this is about 2.5 MB.
 const QUEUED_LINES: usize = 8192;
+/// Bytes of lines that are gathered for one write.
+const WRITTEN_TOGETHER: usize = 64 * 1024;
 
 /// The sending side, cheap to clone.
 #[derive(Clone, Debug)]
@@ -70,20 +72,30 @@ impl Sink {
     }
 }
 
+/// What is there together is written together: one system call for many lines.
 fn write_all<W: Write>(receiver: &Receiver<Item>, mut stream: W) {
+    let mut lines = Vec::new();
     while let Ok(first) = receiver.recv() {
         for item in std::iter::once(first).chain(receiver.try_iter()) {
             match item {
-                // A closed pipe must not end the program: the lines are lost, the requests are not.
-                Item::Line(line) => drop(stream.write_all(&line)),
+                Item::Line(line) => lines.extend_from_slice(&line),
                 Item::Flush(done) => {
-                    let _ = stream.flush();
+                    write_out(&mut lines, &mut stream);
                     let _ = done.send(());
                 }
             }
+            if lines.len() >= WRITTEN_TOGETHER {
+                write_out(&mut lines, &mut stream);
+            }
         }
-        let _ = stream.flush();
+        write_out(&mut lines, &mut stream);
     }
+}
+
+/// A closed pipe must not end the program: the lines are lost, the requests are not.
+fn write_out<W: Write>(lines: &mut Vec<u8>, stream: &mut W) {
+    let _ = stream.write_all(lines).and_then(|()| stream.flush());
+    lines.clear();
 }
 
 /// One log event on its way into the queue.

@@ -9,7 +9,7 @@ use super::labels::{AbortLabel, TunnelEndLabel};
 /// The guard. It holds the exchange, so that a tunnel has one line in the access log, at its end.
 #[derive(Debug)]
 pub struct Tunnel {
-    exchange: Exchange,
+    exchange: Box<Exchange>,
     is_open: bool,
     ended: TunnelEndLabel,
     received: Cell<u64>,
@@ -19,7 +19,7 @@ pub struct Tunnel {
 impl Tunnel {
     /// The response head is about to be sent; both sides have yet to hand over their connections.
     #[must_use]
-    pub fn begin(mut exchange: Exchange) -> Self {
+    pub fn begin(mut exchange: Box<Exchange>) -> Self {
         exchange.switch();
         Self {
             exchange,

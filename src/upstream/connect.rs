@@ -13,6 +13,7 @@ use tokio::net::UnixStream;
 use tokio::task::AbortHandle;
 
 use super::address;
+use super::drive::Drive;
 use super::error::ForwardError;
 use super::files::{File, Files};
 use super::multiplexed::{self, Multiplexed};
@@ -43,6 +44,8 @@ pub struct Connector {
 pub struct Connection {
     /// Takes one request at a time.
     pub sender: SendRequest<RequestBody>,
+    /// For who would rather not wait for the task.
+    pub drive: Drive,
     /// Held for its drop alone, and dropped before the life: the task has the descriptor that the life counts.
     _task: EndOnDrop,
     life: Life,
@@ -51,8 +54,8 @@ pub struct Connection {
 impl Connection {
     /// True if it has been there for so long, or since before such a reload, that it should not be used again.
     #[must_use]
-    pub fn has_lived(&self) -> bool {
-        self.life.is_over()
+    pub fn has_lived(&self, now: Instant) -> bool {
+        self.life.is_over(now)
     }
 }
 
@@ -83,8 +86,8 @@ impl Life {
 
     /// True if it should not be used again.
     #[must_use]
-    pub fn is_over(&self) -> bool {
-        Instant::now() >= self.ends || !self.made_with.is_current()
+    pub fn is_over(&self, now: Instant) -> bool {
+        now >= self.ends || !self.made_with.is_current()
     }
 }
 
@@ -142,7 +145,7 @@ impl Connector {
     pub async fn http1(&self) -> Result<Connection, ForwardError> {
         let file = self.files.take(self.config.queue_timeout).await?;
         let tls = self.tls.load();
-        let (sender, task) = self
+        let (sender, drive, task) = self
             .in_time(Box::pin(async {
                 match (&self.config.target, &tls) {
                     (Target::Unix(path), _) => start(unix(path).await?).await,
@@ -158,6 +161,7 @@ impl Connector {
             .await?;
         Ok(Connection {
             sender,
+            drive,
             _task: task,
             life: self.life(file, tls),
         })
@@ -208,7 +212,7 @@ impl Connector {
     }
 }
 
-async fn start<I>(io: I) -> Result<(SendRequest<RequestBody>, EndOnDrop), ForwardError>
+async fn start<I>(io: I) -> Result<(SendRequest<RequestBody>, Drive, EndOnDrop), ForwardError>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -218,11 +222,11 @@ where
         .handshake(TokioIo::new(io))
         .await
         .map_err(|error| ForwardError::Closed(Some(error.into())))?;
-    let task = tokio::task::spawn_local(async move {
+    let (drive, task) = Drive::spawn(async move {
         // The exchange that was under way reports the error.
         let _ = connection.with_upgrades().await;
     });
-    Ok((sender, EndOnDrop(task.abort_handle())))
+    Ok((sender, drive, task))
 }
 
 async fn unix(path: &std::path::Path) -> Result<UnixStream, ForwardError> {

@@ -35,28 +35,28 @@ pub enum Attempt<L> {
 #[derive(Debug)]
 pub enum Next<L> {
     /// Nothing more is tried.
-    Done(Result<Answer, ForwardError>),
+    Done(Result<Box<Answer>, ForwardError>),
     /// The request goes out once more.
-    Again(Request<RequestBody>, L),
+    Again(Box<Request<RequestBody>>, L),
 }
 
 impl<L> Attempt<L> {
     /// `copy` is of a request that may reach the upstream twice, on a connection that may have died unseen.
     pub fn next(self, copy: Option<Request<RequestBody>>) -> Next<L> {
         match (self, copy) {
-            (Self::Answered(answer), _) => Next::Done(Ok(*answer)),
-            (Self::Unsent(request, left), _) => Next::Again(*request, left),
+            (Self::Answered(answer), _) => Next::Done(Ok(answer)),
+            (Self::Unsent(request, left), _) => Next::Again(request, left),
             (Self::Failed(error, left), Some(copy)) if error.is_dead_connection() => {
-                Next::Again(copy, left)
+                Next::Again(Box::new(copy), left)
             }
             (Self::Failed(error, _), _) => Next::Done(Err(error)),
         }
     }
 
     /// Of the last attempt.
-    pub fn end(self) -> Result<Answer, ForwardError> {
+    pub fn end(self) -> Result<Box<Answer>, ForwardError> {
         match self {
-            Self::Answered(answer) => Ok(*answer),
+            Self::Answered(answer) => Ok(answer),
             Self::Unsent(..) => Err(ForwardError::Closed(None)),
             Self::Failed(error, _) => Err(error),
         }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, FORWARDED, HOST, PROXY_AUTHENTICATE, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
@@ -205,25 +205,28 @@ pub fn expects_continue(headers: &HeaderMap) -> bool {
 /// True if a `Connection` field has this token.
 #[must_use]
 pub fn connection_names(headers: &HeaderMap, token: &str) -> bool {
-    nominated(headers).any(|name| name.eq_ignore_ascii_case(token.as_bytes()))
+    nominated(headers.get_all(CONNECTION).iter())
+        .any(|name| name.eq_ignore_ascii_case(token.as_bytes()))
 }
 
-fn nominated(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    headers
-        .get_all(CONNECTION)
-        .iter()
+fn nominated<'a>(fields: impl Iterator<Item = &'a HeaderValue>) -> impl Iterator<Item = &'a [u8]> {
+    fields
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .map(<[u8]>::trim_ascii)
 }
 
-/// What `Connection` names belongs to the connection too.
+/// `Connection`, and what it names, which belongs to the connection too.
 fn drop_nominated(headers: &mut HeaderMap) {
-    let nominated: Vec<HeaderName> = nominated(headers)
+    let Ok(Entry::Occupied(connection)) = headers.try_entry(CONNECTION) else {
+        return;
+    };
+    let nominated: Vec<HeaderName> = nominated(connection.iter())
         // By far the most frequent one, and hop-by-hop without being named.
         .filter(|name| !name.eq_ignore_ascii_case(b"keep-alive"))
         .filter_map(|name| HeaderName::from_bytes(name).ok())
         .filter(|name| !ESSENTIAL.contains(name) && *name != TRAILER)
         .collect();
+    connection.remove();
     for name in nominated {
         headers.remove(name);
     }
@@ -317,20 +320,20 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 /// Of a client that is not trusted none of these fields is left.
 fn set_forwarded(headers: &mut HeaderMap, origin: &Origin<'_>) {
-    headers.insert(X_FORWARDED_FOR, way(headers, origin.client));
-    if !headers.contains_key(X_FORWARDED_PROTO) {
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme));
+    headers.insert(X_FORWARDED_FOR, way(headers, origin));
+    let scheme = HeaderValue::from_static(origin.scheme);
+    set_absent(headers, origin, X_FORWARDED_PROTO, scheme);
+    if let Some(host) = origin.host {
+        set_absent(headers, origin, X_FORWARDED_HOST, host.clone());
     }
-    if let Some(host) = origin.host
-        && !headers.contains_key(X_FORWARDED_HOST)
-    {
-        headers.insert(X_FORWARDED_HOST, host.clone());
-    }
-    if !headers.contains_key(X_REAL_IP) {
-        headers.insert(X_REAL_IP, origin.caller.clone());
-    }
-    if !headers.contains_key(X_FORWARDED_PORT) {
-        headers.insert(X_FORWARDED_PORT, port_of(origin));
+    set_absent(headers, origin, X_REAL_IP, origin.caller.clone());
+    set_absent(headers, origin, X_FORWARDED_PORT, port_of(origin));
+}
+
+/// What a trusted client says stays.
+fn set_absent(headers: &mut HeaderMap, origin: &Origin<'_>, name: HeaderName, value: HeaderValue) {
+    if !origin.is_trusted || !headers.contains_key(&name) {
+        headers.insert(name, value);
     }
 }
 
@@ -347,8 +350,12 @@ fn port_of(origin: &Origin<'_>) -> HeaderValue {
         }))
 }
 
-/// The addresses that the client names, and its own.
-fn way(headers: &HeaderMap, client: &HeaderValue) -> HeaderValue {
+/// The addresses that the client names, if it is trusted, and its own.
+fn way(headers: &HeaderMap, origin: &Origin<'_>) -> HeaderValue {
+    let client = origin.client;
+    if !origin.is_trusted {
+        return client.clone();
+    }
     let mut way = Vec::new();
     for value in headers.get_all(X_FORWARDED_FOR) {
         way.extend_from_slice(value.as_bytes());

@@ -25,7 +25,7 @@ pub async fn attempt(
     let began = Instant::now();
     let upload = request.body().upload();
     let sending = connection.send(request);
-    match answered_in(limit, sending, upload.as_deref()).await {
+    match answered_in(began, limit, sending, upload.as_deref()).await {
         Some(Ok(response)) => Attempt::Answered(Box::new(Answer {
             response: response.map(Payload::Http1),
             lease: Lease::Exclusive(connection),

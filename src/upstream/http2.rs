@@ -67,7 +67,7 @@ pub async fn attempt(
         upload: pump,
         place,
     };
-    match answered_in(limit, response, upload.as_deref()).await {
+    match answered_in(began, limit, response, upload.as_deref()).await {
         Some(Ok(response)) => Attempt::Answered(Box::new(Answer {
             response: response.map(Payload::http2),
             lease: Lease::Stream(stream),

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod connect;
 pub mod discard;
+pub mod drive;
 pub mod error;
 pub mod exchange;
 pub mod expectation;
@@ -100,7 +101,10 @@ impl Upstream {
     ///
     /// # Errors
     /// Every way in which there is no response head.
-    pub async fn forward(&self, request: Request<RequestBody>) -> Result<Answer, ForwardError> {
+    pub async fn forward(
+        &self,
+        request: Request<RequestBody>,
+    ) -> Result<Box<Answer>, ForwardError> {
         let answered = match &self.connections {
             Connections::Http1(pool) => self.over_http1(pool, request).await,
             Connections::Http2(streams, scheme) => self.over_http2(streams, scheme, request).await,
@@ -115,7 +119,7 @@ impl Upstream {
         &self,
         pool: &Rc<Pool>,
         mut request: Request<RequestBody>,
-    ) -> Result<Answer, ForwardError> {
+    ) -> Result<Box<Answer>, ForwardError> {
         let limit = self.connector.config.response_timeout;
         let mut slot = pool.slot().await?;
         if let Some(kept) = pool.kept().await {
@@ -123,7 +127,7 @@ impl Upstream {
             let attempt = http1::attempt(Exclusive::new(kept, slot), request, limit).await;
             (request, slot) = match attempt.next(copy) {
                 Next::Done(result) => return result,
-                Next::Again(request, slot) => (request, slot),
+                Next::Again(request, slot) => (*request, slot),
             };
             self.observer.metrics.upstream.retried();
         }
@@ -137,7 +141,7 @@ impl Upstream {
         streams: &Streams,
         scheme: &Scheme,
         request: Request<RequestBody>,
-    ) -> Result<Answer, ForwardError> {
+    ) -> Result<Box<Answer>, ForwardError> {
         if request.headers().contains_key(UPGRADE) {
             return Err(ForwardError::NoUpgrade);
         }
@@ -151,7 +155,7 @@ impl Upstream {
         let attempt = http2::attempt(place, request, scheme.clone(), limit).await;
         let again = match attempt.next(copy) {
             Next::Done(result) => return result,
-            Next::Again(request, ()) => request,
+            Next::Again(request, ()) => *request,
         };
         self.observer.metrics.upstream.retried();
         // A connection that failed is no longer among those that have places.

@@ -114,7 +114,7 @@ impl Multiplexed {
     /// True if no other exchange should begin, because of its age or of what happened on it.
     #[must_use]
     pub fn has_lived(&self) -> bool {
-        self.life.is_over() || self.started.facts.resets.get() >= RESETS
+        self.life.is_over(Instant::now()) || self.started.facts.resets.get() >= RESETS
     }
 
     /// False after the upstream has said that it takes no more, and when the connection is gone.

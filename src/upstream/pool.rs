@@ -118,24 +118,27 @@ impl Pool {
 
     /// Those that are too old end on the way.
     fn newest(&self, is_wanted: impl Fn(&Connection) -> bool) -> Option<Connection> {
+        let now = Instant::now();
         let mut idle = self.idle.borrow_mut();
         while let Some(newest) = idle.iter().rposition(|idle| is_wanted(&idle.connection)) {
             let newest = idle.remove(newest)?;
-            if !self.is_old(&newest) {
+            if !self.is_old(&newest, now) {
                 return Some(newest.connection);
             }
         }
         None
     }
 
-    fn is_old(&self, idle: &Idle) -> bool {
-        idle.since.elapsed() >= self.idle_timeout || idle.connection.has_lived()
+    fn is_old(&self, idle: &Idle, now: Instant) -> bool {
+        now.saturating_duration_since(idle.since) >= self.idle_timeout
+            || idle.connection.has_lived(now)
     }
 
     fn keep(&self, connection: Connection) {
         let is_unwanted =
             self.idle_timeout.is_zero() || self.max_idle == 0 || self.files.are_scarce();
-        if is_unwanted || connection.has_lived() {
+        let now = Instant::now();
+        if is_unwanted || connection.has_lived(now) {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -144,14 +147,15 @@ impl Pool {
         }
         idle.push_back(Idle {
             connection,
-            since: Instant::now(),
+            since: now,
         });
     }
 
     fn drop_old(&self) {
+        let now = Instant::now();
         let are_scarce = self.files.are_scarce();
         self.idle.borrow_mut().retain(|idle| {
-            !are_scarce && !idle.connection.sender.is_closed() && !self.is_old(idle)
+            !are_scarce && !idle.connection.sender.is_closed() && !self.is_old(idle, now)
         });
     }
 }
@@ -190,6 +194,11 @@ impl Exclusive {
     pub fn send(&mut self, request: Request<RequestBody>) -> impl Future<Output = Sent> + use<> {
         self.upload = request.body().upload();
         self.connection.sender.try_send_request(request)
+    }
+
+    /// Fetches what there is of the response.
+    pub fn advance(&self) {
+        self.connection.drive.advance();
     }
 
     /// The response has ended: the connection is kept if the request has too.

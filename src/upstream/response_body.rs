@@ -40,6 +40,19 @@ impl ResponseBody {
         })
     }
 
+    /// Looks twice: there may be more than has been handed on.
+    fn poll_payload(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.payload).poll_frame(context);
+        match &self.lease {
+            Some(lease) if polled.is_pending() => lease.advance(),
+            _ => return polled,
+        }
+        Pin::new(&mut self.payload).poll_frame(context)
+    }
+
     /// Nobody asks for more after trailers or the last byte, so the end has to be seen when it comes.
     fn give_back_at_end(&mut self, has_ended: bool) {
         if !has_ended && !self.payload.is_end_stream() {
@@ -60,7 +73,7 @@ impl Body for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        let frame = match Pin::new(&mut this.payload).poll_frame(context) {
+        let frame = match this.poll_payload(context) {
             Poll::Ready(frame) => frame,
             Poll::Pending if this.pause.poll(context).is_pending() => return Poll::Pending,
             Poll::Pending => Some(Err(BodyError::Stalled(this.pause.longest()))),

@@ -119,7 +119,10 @@ pub(super) fn pairs(raw_query: &str) -> impl Iterator<Item = (Cow<'_, [u8]>, &st
 
 /// A name, decoded. One that cannot be decoded keeps its "%" and so is none of ours.
 pub(super) fn name(raw: &str) -> Cow<'_, [u8]> {
-    percent_decode_str(raw).into()
+    match is_encoded(raw) {
+        true => percent_decode_str(raw).into(),
+        false => Cow::Borrowed(raw.as_bytes()),
+    }
 }
 
 /// A signature, decoded: 40 hex digits of either case.
@@ -136,17 +139,30 @@ pub(super) fn signature(raw: &str) -> Result<Cow<'_, str>, Rejection> {
 /// A value, decoded: 1 to `longest` bytes of UTF-8 without control characters.
 pub(super) fn text(raw: &str, longest: usize) -> Result<Cow<'_, str>, Rejection> {
     // Three characters decode to one byte at least: what is longer need not be decoded.
-    if raw.len() > 3 * longest || !has_whole_escapes(raw) {
+    if raw.len() > 3 * longest {
         return Err(Rejection::MalformedParameter);
     }
-    let value = percent_decode_str(raw)
-        .decode_utf8()
-        .map_err(|_| Rejection::MalformedParameter)?;
+    let value = decoded(raw).ok_or(Rejection::MalformedParameter)?;
     let is_in_range = (1..=longest).contains(&value.len());
     if !is_in_range || value.bytes().any(|byte| byte.is_ascii_control()) {
         return Err(Rejection::MalformedParameter);
     }
     Ok(value)
+}
+
+/// `None` for what cannot be decoded.
+fn decoded(raw: &str) -> Option<Cow<'_, str>> {
+    if !is_encoded(raw) {
+        return Some(Cow::Borrowed(raw));
+    }
+    has_whole_escapes(raw)
+        .then(|| percent_decode_str(raw).decode_utf8().ok())
+        .flatten()
+}
+
+/// Most names and values are not.
+fn is_encoded(raw: &str) -> bool {
+    raw.as_bytes().contains(&b'%')
 }
 
 /// Whether each "%" is followed by two hex digits.

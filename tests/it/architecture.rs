@@ -284,6 +284,7 @@ const FILES: &[&str] = &[
     "upstream/address.rs",
     "upstream/connect.rs",
     "upstream/discard.rs",
+    "upstream/drive.rs",
     "upstream/error.rs",
     "upstream/expectation.rs",
     "upstream/files.rs",

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use crate::client::{self, exchange, read_to_end, tls};
 use crate::gate::{Gate, SOON};
@@ -138,5 +139,45 @@ fn every_request_is_answered_however_the_stream_of_them_is_cut() {
             is_whole && answers.contains("HTTP/1.1 400"),
             "{round}: {answers}"
         );
+    }
+}
+
+/// After a short while an idle connection gives its buffers back.
+#[test]
+fn a_connection_that_has_rested_is_served_like_any_other_and_ends_in_its_time() {
+    const REST: Duration = Duration::from_millis(300);
+    let upstream = Recorder::start(serve);
+    let yaml = "http: {other: forward}\ntimeouts: {idle: 2s}\n";
+    let gate = Gate::start(&format!("{}{yaml}", upstream.yaml()));
+    let (mut clear, mut encrypted) = (client::tcp(gate.http), tls(&gate, &[]));
+    let streams: [&mut dyn client::Stream; 2] = [&mut clear, &mut encrypted];
+    for stream in streams {
+        for pieces in [
+            &[&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..]][..],
+            &[b"GET / HTTP/1.1\r\nHo", b"st: a\r\n\r\n"],
+            &[
+                b"\r\n",
+                b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nb",
+                b"od",
+            ],
+        ] {
+            for piece in pieces {
+                stream.write_all(piece).unwrap();
+                stream.flush().unwrap();
+                std::thread::sleep(REST);
+            }
+            assert_eq!(client::read_answer(stream).status(), 200, "{pieces:?}");
+        }
+        std::thread::sleep(REST);
+        stream
+            .write_all(&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2))
+            .unwrap();
+        for _ in 0..2 {
+            assert_eq!(client::read_answer(stream).status(), 200);
+        }
+    }
+    for stream in [&mut clear as &mut dyn client::Stream, &mut encrypted] {
+        let (rest, is_whole) = read_to_end(stream);
+        assert!(rest.is_empty() && is_whole, "{rest:?}");
     }
 }

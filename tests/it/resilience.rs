@@ -119,7 +119,7 @@ struct Fragile(Rc<tokio::sync::Notify>);
 impl Handler for Fragile {
     type Body = Full<Bytes>;
 
-    async fn handle(&self, request: Request<Incoming>, _: Client) -> Response<Full<Bytes>> {
+    async fn handle(&self, request: Request<Incoming>, _: Rc<Client>) -> Response<Full<Bytes>> {
         let path = request.uri().path().to_owned();
         if path == "/wait" {
             self.0.notified().await;
@@ -206,7 +206,7 @@ fn fragile(dir: &TempDir) -> (SocketAddr, SocketAddr) {
                         let client = Client::new(address, ListenerLabel::Https);
                         tokio::task::spawn_local(async move {
                             let stream = acceptor.accept(WriteClock::new(stream, SOON)).await.unwrap();
-                            connections.serve_tls(stream, client).await;
+                            connections.serve_tls(Box::new(stream), client).await;
                         });
                     }
                 }

@@ -195,7 +195,7 @@ fn the_command_line_beats_the_environment_which_beats_the_file_which_beats_the_d
     );
     let settings = variable().settings();
     assert_eq!(
-        settings.boot.upstream.max_idle, 128,
+        settings.boot.upstream.max_idle, 1024,
         "neighbours keep their values"
     );
 }

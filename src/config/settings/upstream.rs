@@ -29,7 +29,7 @@ pub struct Upstream {
     pub body_timeout: Duration,
     /// How long an unused connection is kept; zero: none is used twice. 0s to 24h; default 4s.
     pub idle_timeout: Duration,
-    /// How many unused connections each worker keeps; zero: none. Up to 65535; default 128.
+    /// How many unused connections each worker keeps; zero: none. Up to 65535; default 1024.
     pub max_idle: usize,
     /// How long a connection is used at most; a little less for some. What is under way is not cut. More than 0s, up to
     /// 24h; default 10m.

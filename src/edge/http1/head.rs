@@ -160,12 +160,11 @@ struct RequestLine {
 }
 
 fn request_line(line: &[u8], limits: &Limits) -> Result<RequestLine, RefusalLabel> {
-    let mut parts = line.split(|byte| *byte == b' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
+    let (method, rest) = at_blank(line)?;
+    let (target, version) = at_blank(rest)?;
+    if version.contains(&b' ') {
         return Err(RefusalLabel::RequestLine);
-    };
+    }
     // A long method counts as well, or what is refused would depend on how much of the line came at once.
     if target.len() > limits.target || line.len() >= limits.target + BESIDE_TARGET {
         return Err(RefusalLabel::TargetTooLong);
@@ -186,10 +185,23 @@ fn request_line(line: &[u8], limits: &Limits) -> Result<RequestLine, RefusalLabe
     })
 }
 
+/// What stands before and behind the first blank.
+fn at_blank(line: &[u8]) -> Result<(&[u8], &[u8]), RefusalLabel> {
+    let blank = memchr(b' ', line).ok_or(RefusalLabel::RequestLine)?;
+    let (before, behind) = line
+        .split_at_checked(blank)
+        .ok_or(RefusalLabel::RequestLine)?;
+    Ok((before, behind.get(1..).unwrap_or_default()))
+}
+
 /// RFC 9112 section 3.2. Bytes above ASCII are no part of it, and old browsers send them: they pass if they are UTF-8.
 fn check_target(method: &[u8], target: &[u8]) -> Result<(), RefusalLabel> {
     if method == b"CONNECT" {
         return Err(RefusalLabel::Connect);
+    }
+    // As nearly all are.
+    if target.starts_with(b"/") && TARGET.has_all(target) {
+        return Ok(());
     }
     // A fragment never leaves a browser, and would be cut off silently.
     if has_control(target) || memchr(b'#', target).is_some() || memchr(b'\t', target).is_some() {
@@ -213,12 +225,6 @@ fn check_target(method: &[u8], target: &[u8]) -> Result<(), RefusalLabel> {
 /// What the library cannot take it would refuse by itself, and nobody would count or log it: bytes that are no UTF-8,
 /// `<`, `>` and backticks in a path, `"` in a query, a host that is none.
 fn check_for_library(target: &[u8]) -> Result<(), RefusalLabel> {
-    // As nearly all are.
-    let is_plain =
-        |byte: &u8| byte.is_ascii_alphanumeric() || b"/?&=%-._~+:,;@!$'()*".contains(byte);
-    if target.starts_with(b"/") && target.iter().all(is_plain) {
-        return Ok(());
-    }
     Uri::try_from(target)
         .map(drop)
         .map_err(|_| RefusalLabel::RequestLine)
@@ -305,27 +311,42 @@ fn has_control(bytes: &[u8]) -> bool {
 
 /// RFC 9110 section 5.6.2.
 fn is_token(bytes: &[u8]) -> bool {
-    let is_token_byte = |byte: &u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b'!' | b'#'
-                    | b'$'
-                    | b'%'
-                    | b'&'
-                    | b'\''
-                    | b'*'
-                    | b'+'
-                    | b'-'
-                    | b'.'
-                    | b'^'
-                    | b'_'
-                    | b'`'
-                    | b'|'
-                    | b'~'
-            )
-    };
-    !bytes.is_empty() && bytes.iter().all(is_token_byte)
+    !bytes.is_empty() && TOKEN.has_all(bytes)
+}
+
+/// Of tokens.
+static TOKEN: Alphabet = Alphabet::of(b"!#$%&'*+-.^_`|~");
+/// Of what nearly all targets are made of, and every reader takes.
+static TARGET: Alphabet = Alphabet::of(b"/?&=%-._~+:,;@!$'()*");
+
+/// Which bytes may be somewhere.
+struct Alphabet([bool; 256]);
+
+impl Alphabet {
+    /// Letters, digits and `others`.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "done by the compiler, which sees it fail"
+    )]
+    const fn of(others: &[u8]) -> Self {
+        let mut bytes = [false; 256];
+        let mut byte = 0_u8;
+        while byte < u8::MAX {
+            bytes[byte as usize] = byte.is_ascii_alphanumeric();
+            byte += 1;
+        }
+        let mut position = 0;
+        while position < others.len() {
+            bytes[others[position] as usize] = true;
+            position += 1;
+        }
+        Self(bytes)
+    }
+
+    fn has_all(&self, bytes: &[u8]) -> bool {
+        let has = |byte: &u8| self.0.get(usize::from(*byte)).is_some_and(|has| *has);
+        bytes.iter().all(has)
+    }
 }
 
 #[cfg(test)]

@@ -3,15 +3,18 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::error::Error;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use http::{Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use self::notes::{Answer, Notes};
 use self::wire::Wire;
@@ -28,8 +31,9 @@ pub mod notes;
 pub mod stream;
 pub mod wire;
 
-/// Largest read and write buffer of a connection: a few TLS records, and a bound on a slow reader.
-const BUFFER: usize = 64 * 1024;
+/// Most bytes of a connection that wait to be written before no more are fetched, and a bound on a slow reader. With the
+/// last piece, which goes beyond it by up to a record, it is about what TLS takes at once: more would be a second write.
+const BUFFER: usize = 48 * 1024;
 
 impl<H: Handler> Connections<H> {
     /// Serves HTTP/1.0 and HTTP/1.1.
@@ -40,44 +44,92 @@ impl<H: Handler> Connections<H> {
     ) {
         let requests = Requests::of(&client);
         let notes = Arc::new(Notes::new());
-        let wire = Wire::new(io, self.http1, Arc::clone(&notes), client.place.clone());
+        let mut wire = Wire::new(io, self.http1, Arc::clone(&notes), client.place.clone());
+        let client = Rc::new(client);
         let began = Cell::new(0);
         let service = service_fn(|request| {
             let before = began.replace(began.get() + 1);
             // Boxed, so that a connection without a request holds nothing of one.
-            Box::pin(self.answer_h1(request, client.clone(), before, &requests, &notes))
+            Box::pin(self.answer_h1(request, Rc::clone(&client), before, &requests, &notes))
         });
-        let connection = http1::Builder::new()
-            // Both have been seen to by the wire: it knows a head's pause from its time, and refuses with a status.
-            .header_read_timeout(None)
-            .max_headers(self.http1.limits.fields)
-            .max_buf_size(BUFFER)
-            .serve_connection(TokioIo::new(wire), service)
-            .with_upgrades();
-        if let Err(error) = self.drive_h1(pin!(connection), &requests).await {
-            self.note(&error);
+        let mut finishing = pin!(self.time_to_finish(&requests));
+        loop {
+            let resting = {
+                let connection = self
+                    .builder()
+                    .serve_connection(TokioIo::new(wire), &service);
+                let mut connection = Box::new(connection.with_upgrades());
+                let passed = self.drive_h1(&mut *connection, finishing.as_mut(), &requests, &notes);
+                match passed.await {
+                    Ok(Passed::Resting) => {
+                        connection.into_parts().map(|parts| parts.io.into_inner())
+                    }
+                    Ok(Passed::Ended) => return,
+                    Err(error) => return self.note(&error),
+                }
+            };
+            let Some(rested) = resting else {
+                return;
+            };
+            wire = rested;
+            tokio::select! {
+                biased;
+                () = wire.stirred() => {}
+                () = finishing.as_mut() => {
+                    tokio::select! {
+                        _ = wire.shutdown() => {}
+                        () = self.drain.forced() => {}
+                    }
+                    return;
+                }
+            }
         }
     }
 
-    /// Runs a connection to its end. When it is time it finishes what it has begun; when the drain is forced it is
-    /// dropped.
+    fn builder(&self) -> http1::Builder {
+        let mut builder = http1::Builder::new();
+        builder
+            // Both have been seen to by the wire: it knows a head's pause from its time, and refuses with a status.
+            .header_read_timeout(None)
+            .max_headers(self.http1.limits.fields)
+            // A head has to fit in as well.
+            .max_buf_size(BUFFER.max(self.http1.limits.head));
+        builder
+    }
+
+    /// Runs a connection until it ends or comes to rest. When it is time it finishes what it has begun; when the drain is
+    /// forced it is dropped.
     async fn drive_h1<C: Finish>(
         &self,
-        mut connection: Pin<&mut C>,
+        connection: &mut C,
+        finishing: Pin<&mut impl Future<Output = ()>>,
         requests: &Requests,
-    ) -> hyper::Result<()> {
+        notes: &Notes,
+    ) -> hyper::Result<Passed> {
+        let mut connection = Pin::new(connection);
+        let passed = poll_fn(|context| {
+            // Only what this turn says counts: it is the library's word that nothing is under way.
+            notes.wake();
+            match connection.as_mut().poll(context) {
+                Poll::Ready(ended) => Poll::Ready(ended.map(|()| Passed::Ended)),
+                Poll::Pending if notes.is_resting() => Poll::Ready(Ok(Passed::Resting)),
+                Poll::Pending => Poll::Pending,
+            }
+        });
         tokio::select! {
-            ended = connection.as_mut() => return ended,
-            () = self.time_to_finish(requests) => {}
+            biased;
+            passed = passed => return passed,
+            () = finishing => {}
         }
         if !requests.have_begun() {
-            return Ok(());
+            return Ok(Passed::Ended);
         }
         connection.as_mut().finish();
         tokio::select! {
-            ended = connection => ended,
-            () = self.drain.forced() => Ok(()),
+            ended = connection => ended?,
+            () = self.drain.forced() => {}
         }
+        Ok(Passed::Ended)
     }
 
     /// Most errors are clients that hung up, and their exchanges tell of it. What hyper could not read has none.
@@ -97,7 +149,7 @@ impl<H: Handler> Connections<H> {
     async fn answer_h1(
         &self,
         request: Request<Incoming>,
-        client: Client,
+        client: Rc<Client>,
         before: u64,
         requests: &Requests,
         notes: &Arc<Notes>,
@@ -112,8 +164,15 @@ impl<H: Handler> Connections<H> {
     }
 }
 
+/// What a connection came to, for now.
+enum Passed {
+    Ended,
+    /// It has been idle for a moment, and may need no buffers for a long time.
+    Resting,
+}
+
 /// A connection that can be asked to end.
-trait Finish: Future<Output = hyper::Result<()>> {
+trait Finish: Future<Output = hyper::Result<()>> + Unpin {
     fn finish(self: Pin<&mut Self>);
 }
 

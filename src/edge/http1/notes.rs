@@ -2,7 +2,7 @@
 //! one that answers requests.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -17,6 +17,8 @@ pub struct Notes {
     refused: OnceLock<(u64, RefusalLabel)>,
     /// Requests whose responses have been handed to the library to the end.
     answered: AtomicU64,
+    /// The connection has been idle for a moment.
+    is_resting: AtomicBool,
     switch: Mutex<Switch>,
 }
 
@@ -39,6 +41,7 @@ impl Notes {
         Self {
             refused: OnceLock::new(),
             answered: AtomicU64::new(0),
+            is_resting: AtomicBool::new(false),
             switch: Mutex::default(),
         }
     }
@@ -60,6 +63,22 @@ impl Notes {
     #[must_use]
     pub fn have_answered(&self, heads: u64) -> bool {
         self.answered.load(Ordering::Relaxed) >= heads
+    }
+
+    /// The connection has been idle for so long that its buffers can be given back.
+    pub fn rest(&self) {
+        self.is_resting.store(true, Ordering::Relaxed);
+    }
+
+    /// It is not idle any more.
+    pub fn wake(&self) {
+        self.is_resting.store(false, Ordering::Relaxed);
+    }
+
+    /// True if it has come to rest since it was last awake.
+    #[must_use]
+    pub fn is_resting(&self) -> bool {
+        self.is_resting.load(Ordering::Relaxed)
     }
 
     /// The request behind `before` others asks for a WebSocket. None asks before the one before it is answered.

@@ -7,6 +7,7 @@
 //! like everything else; behind it nothing is read any more.
 
 use std::any::Any;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ use crate::observe::labels::RefusalLabel;
 const HARMLESS: &[u8] = b"GET / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
 /// Most bytes that are held while it is open whether they belong to a tunnel.
 const MOST_HELD: usize = 64 * 1024;
+/// How long a connection without a request keeps the library's buffers: a client that goes on at once finds them.
+const REST: Duration = Duration::from_millis(100);
 /// Room for a read while something is held.
 const READ_SIZE: usize = 4096;
 
@@ -113,6 +116,7 @@ impl<I> Wire<I> {
         if self.stream.heads() > heads {
             self.head_began = None;
             self.idle_since = None;
+            self.notes.wake();
         }
         match self.stream.place() {
             // The request for a WebSocket is the last of those that just passed.
@@ -154,14 +158,17 @@ impl<I> Wire<I> {
         if !matches!(self.stream.place(), Place::Head) {
             return Poll::Pending;
         }
-        let now = Instant::now();
         let heads = self.stream.heads();
         let has_begun = self.held.len() > head::leading(&self.held);
         let deadline = if has_begun || heads == 0 {
-            *self.head_began.get_or_insert(now) + self.rules.head
+            *self.head_began.get_or_insert_with(Instant::now) + self.rules.head
         } else {
+            let rests = self.idle_since.map(|since| since + REST);
+            if rests.is_some_and(|at| at <= Instant::now()) {
+                self.notes.rest();
+            }
             // The library also reads while a request is being answered, to see whether its client is still there.
-            self.idle_since.unwrap_or(now) + self.rules.idle
+            self.idle_since.unwrap_or_else(Instant::now) + self.rules.idle
         };
         ready!(self.deadline.poll(deadline, context));
         if has_begun {
@@ -174,6 +181,20 @@ impl<I> Wire<I> {
 }
 
 impl<I: AsyncRead + Unpin> Wire<I> {
+    /// Resolves when there is something for the library again: bytes, the end of the stream, or that of its time.
+    pub async fn stirred(&mut self) {
+        poll_fn(|context| match self.poll_hold(context) {
+            Poll::Ready(read) => {
+                if matches!(read, Ok(true)) {
+                    self.follow_held();
+                }
+                Poll::Ready(())
+            }
+            Poll::Pending => self.poll_late(context),
+        })
+        .await;
+    }
+
     /// Reads into the library's buffer and takes back what it must not see yet.
     fn poll_read_through(
         &mut self,
@@ -296,7 +317,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.io).poll_flush(context))?;
         if this.idle_since.is_none() && this.notes.have_answered(this.stream.heads()) {
-            this.idle_since = Some(Instant::now());
+            let now = Instant::now();
+            this.idle_since = Some(now);
+            // Nothing else need happen until then.
+            let _ = this.deadline.poll(now + REST, context);
         }
         Poll::Ready(Ok(()))
     }

@@ -16,8 +16,11 @@ mod watched;
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::Request;
@@ -35,7 +38,7 @@ use crate::observe::labels::{CutLabel, Label};
 use clock::Clock;
 use options::Http2Options;
 use watch::{Due, Watch};
-use watched::Watched;
+use watched::{Shared, Watched};
 
 /// Bytes that a client may send ahead on one stream.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -56,14 +59,16 @@ impl<H: Handler> Connections<H> {
         I: AsyncRead + AsyncWrite + Unpin,
     {
         let watch = Rc::new(RefCell::new(Watch::new(self.http2, Instant::now())));
-        let mut io = Watched::new(io, Rc::clone(&watch), self.observer.clone());
+        let io = Watched::new(io, Rc::clone(&watch), self.observer.clone());
+        let io = RefCell::new(io);
         let requests = Rc::new(Requests::of(&client));
         let context = Rc::new((self.handler.clone(), self.drain.clone()));
         let begun = Rc::clone(&requests);
         let peer = client.address;
+        let client = Rc::new(client);
         let service = service_fn(move |request: Request<Incoming>| {
             let (context, begun) = (Rc::clone(&context), Rc::clone(&begun));
-            let client = client.clone();
+            let client = Rc::clone(&client);
             // Boxed: hyper and tokio move a stream's task several times before it runs.
             Box::pin(async move {
                 let (handler, drain) = &*context;
@@ -71,8 +76,13 @@ impl<H: Handler> Connections<H> {
                 Ok::<_, Infallible>(handler.handle(request, client).await)
             })
         });
-        let connection = builder(&self.http2).serve_connection(TokioIo::new(&mut io), service);
-        let farewell = self.drive_h2(connection, &watch, &requests).await;
+        let shared = TokioIo::new(Shared(&io));
+        let connection = builder(&self.http2).serve_connection(shared, service);
+        let sending = poll_fn(|context| match io.borrow_mut().poll_send(context) {
+            Poll::Ready(Err(error)) => Poll::Ready(error),
+            _ => Poll::Pending,
+        });
+        let farewell = self.drive_h2(connection, sending, &watch, &requests).await;
         let reason = {
             let watch = watch.borrow();
             watch.cut().map(|cut| cut.reason).or(watch.given_up())
@@ -82,18 +92,21 @@ impl<H: Handler> Connections<H> {
             tracing::debug!(%peer, reason = reason.label(), "HTTP/2 connection cut");
         }
         if farewell.is_some() || reason.is_some() {
-            io.say_farewell(farewell).await;
+            io.into_inner().say_farewell(farewell).await;
         }
     }
 
-    /// Runs a connection to its end; tells with which code it should be taken leave of, if h2 has not done so.
+    /// Runs a connection to its end; tells with which code it should be taken leave of, if h2 has not done so. `sending`
+    /// resolves when nothing more can be sent.
     async fn drive_h2<C: Finish>(
         &self,
         connection: C,
+        sending: impl Future<Output = io::Error>,
         watch: &Rc<RefCell<Watch>>,
         requests: &Requests,
     ) -> Option<u32> {
         let mut connection = pin!(connection);
+        let mut sending = pin!(sending);
         let mut clock = Clock::new(Rc::clone(watch));
         let mut is_finishing = false;
         let mut closing = pin!(self.time_to_finish(requests));
@@ -104,6 +117,12 @@ impl<H: Handler> Connections<H> {
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
                         note(&error, &mut watch.borrow_mut());
+                    }
+                    return watch.borrow().cut().map(|cut| cut.code);
+                }
+                error = sending.as_mut() => {
+                    if write_clock::is_stalled(&error) {
+                        watch.borrow_mut().cut_for(CutLabel::Stalled, code::NO_ERROR);
                     }
                     return watch.borrow().cut().map(|cut| cut.code);
                 }

@@ -2,6 +2,10 @@
 //!
 //! Frames of our own go in where the library knows no way: an RST_STREAM for a response that nobody takes, which h2 gets
 //! to read as if the client had sent it, and the client as if h2 had; and a GOAWAY as the last word.
+//!
+//! h2 writes each larger piece by itself, and waits until it is out before it takes the next one. So it is told that all
+//! is out when it has only been gathered, and whoever drives the connection sends it when h2 has had its turn: the
+//! responses of all streams that were ready then leave in one write, in as few TLS records as they fill.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -11,6 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::code;
@@ -24,6 +29,8 @@ use crate::observe::labels::ResetLabel;
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How much is read away.
 const READ_AWAY: u64 = 1024 * 1024;
+/// Most bytes that are gathered: what TLS takes at once.
+const MOST_GATHERED: usize = 64 * 1024;
 
 /// A connection's bytes.
 #[derive(Debug)]
@@ -35,6 +42,8 @@ pub(super) struct Watched<I> {
     to_h2: Vec<u8>,
     /// Frames that the client is to get first.
     to_client: Vec<u8>,
+    /// What h2 takes to be out.
+    gathered: BytesMut,
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Watched<I> {
@@ -45,6 +54,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Watched<I> {
             observer,
             to_h2: Vec::new(),
             to_client: Vec::new(),
+            gathered: BytesMut::new(),
         }
     }
 
@@ -56,9 +66,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Watched<I> {
             .filter(|_| self.to_client.is_empty())
             .map(|(code, last_stream)| frames::goaway(last_stream, code));
         let farewell = async {
-            if let Some(goaway) = goaway {
-                self.io.write_all(&goaway).await?;
-            }
+            self.gathered
+                .extend_from_slice(goaway.as_ref().map_or(&[], |goaway| goaway.as_slice()));
+            self.io.write_all_buf(&mut self.gathered).await?;
             self.io.shutdown().await?;
             let mut rest = (&mut self.io).take(READ_AWAY);
             tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
@@ -77,14 +87,48 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Watched<I> {
         }
     }
 
-    /// Writes our own frames, where a frame may begin.
-    fn poll_own(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.to_client.is_empty() || !self.watch.borrow().outbound.is_at_boundary() {
-            return Poll::Ready(Ok(()));
+    /// Takes our own frames in, where a frame may begin.
+    fn gather_own(&mut self) {
+        if !self.to_client.is_empty() && self.watch.borrow().outbound.is_at_boundary() {
+            self.gathered.extend_from_slice(&self.to_client);
+            self.to_client.clear();
         }
-        while !self.to_client.is_empty() {
-            let count = ready!(Pin::new(&mut self.io).poll_write(context, &self.to_client))?;
-            self.to_client.drain(..count.min(self.to_client.len()));
+    }
+
+    /// Takes in what there is room for.
+    fn gather(
+        &mut self,
+        slices: &[IoSlice<'_>],
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        self.gather_own();
+        if self.gathered.len() >= MOST_GATHERED {
+            ready!(self.poll_send(context))?;
+        }
+        let mut count = 0;
+        for slice in slices {
+            let room = MOST_GATHERED.saturating_sub(self.gathered.len());
+            let taken = slice.get(..room).unwrap_or(slice);
+            self.gathered.extend_from_slice(taken);
+            self.watch.borrow_mut().sent(taken, &self.observer.metrics);
+            count += taken.len();
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    /// Sends what has been gathered.
+    pub(super) fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.gather_own();
+        while !self.gathered.is_empty() {
+            match ready!(Pin::new(&mut self.io).poll_write(context, &self.gathered))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.gathered.advance(count),
+            }
+        }
+        if self.watch.borrow().streams.idle_since().is_some() {
+            // A connection without a stream holds no buffer.
+            self.gathered = BytesMut::new();
         }
         Pin::new(&mut self.io).poll_flush(context)
     }
@@ -93,18 +137,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Watched<I> {
         match self.watch.borrow().cut() {
             None => Ok(()),
             Some(_) => Err(io::ErrorKind::ConnectionAborted.into()),
-        }
-    }
-
-    fn passed(&self, slices: &[IoSlice<'_>], mut count: usize) {
-        let mut watch = self.watch.borrow_mut();
-        for slice in slices {
-            let passed = slice.get(..count).unwrap_or(slice);
-            watch.sent(passed, &self.observer.metrics);
-            count -= passed.len();
-            if count == 0 {
-                return;
-            }
         }
     }
 }
@@ -118,10 +150,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<I> {
         let this = self.get_mut();
         this.check()?;
         this.reset_stalled();
-        // What cannot be written now is tried again with h2's next frame, or when the socket says so.
-        if let Poll::Ready(Err(error)) = this.poll_own(context) {
-            return Poll::Ready(Err(error));
-        }
+        this.gather_own();
         if !this.to_h2.is_empty() {
             let count = this.to_h2.len().min(buffer.remaining());
             this.to_h2
@@ -151,12 +180,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        this.check()?;
-        ready!(this.poll_own(context))?;
-        let count = ready!(Pin::new(&mut this.io).poll_write(context, bytes))?;
-        this.passed(&[IoSlice::new(bytes)], count);
-        Poll::Ready(Ok(count))
+        self.get_mut().gather(&[IoSlice::new(bytes)], context)
     }
 
     fn poll_write_vectored(
@@ -164,26 +188,136 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        this.check()?;
-        ready!(this.poll_own(context))?;
-        let count = ready!(Pin::new(&mut this.io).poll_write_vectored(context, slices))?;
-        this.passed(slices, count);
-        Poll::Ready(Ok(count))
+        self.get_mut().gather(slices, context)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        this.check()?;
-        ready!(this.poll_own(context))?;
-        Pin::new(&mut this.io).poll_flush(context)
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.check())
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(context)
+        let this = self.get_mut();
+        ready!(this.poll_send(context))?;
+        Pin::new(&mut this.io).poll_shutdown(context)
+    }
+}
+
+/// A connection's bytes as h2 has them: whoever drives it has them too.
+#[derive(Debug)]
+pub(super) struct Shared<'a, I>(pub(super) &'a RefCell<Watched<I>>);
+
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Shared<'_, I> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_read(context, buffer)
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Shared<'_, I> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.borrow().is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::pin::Pin;
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::task::{Context, Waker};
+    use std::time::{Duration, Instant};
+
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::{MOST_GATHERED, Watch, Watched};
+    use crate::edge::http2::options::Http2Options;
+    use crate::observe::exchange::Observer;
+    use crate::observe::metrics::Metrics;
+
+    fn watched(io: tokio::io::DuplexStream) -> Watched<tokio::io::DuplexStream> {
+        let options = Http2Options {
+            streams: 8,
+            header_list: 4096,
+            resets: 4,
+            control_frames: 4,
+            request_head: Duration::from_secs(10),
+            idle: Duration::from_secs(10),
+            response: Duration::from_secs(10),
+        };
+        let watch = Rc::new(RefCell::new(Watch::new(options, Instant::now())));
+        let observer = Observer::new(Metrics::new().unwrap(), None);
+        Watched::new(io, watch, Arc::new(observer))
+    }
+
+    #[test]
+    fn what_h2_flushes_leaves_when_its_turn_is_over_and_at_the_latest_when_much_has_been_gathered()
+    {
+        let (mut client, io) = tokio::io::duplex(4 * MOST_GATHERED);
+        let mut watched = watched(io);
+        let context = &mut Context::from_waker(Waker::noop());
+        let taken = |client: &mut tokio::io::DuplexStream| {
+            let mut bytes = vec![0; 4 * MOST_GATHERED];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let _ =
+                Pin::new(client).poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer);
+            buffer.filled().len()
+        };
+        // DATA of 1 KiB on stream 1.
+        let frame = [&[0, 4, 0, 0, 0, 0, 0, 0, 1][..], &[0; 1024]].concat();
+        let mut written = 0;
+        for _ in 0..3 {
+            assert!(
+                Pin::new(&mut watched)
+                    .poll_write(context, &frame)
+                    .is_ready()
+            );
+            assert!(Pin::new(&mut watched).poll_flush(context).is_ready());
+            written += frame.len();
+        }
+        assert_eq!(taken(&mut client), 0);
+        assert!(watched.poll_send(context).is_ready());
+        assert_eq!(taken(&mut client), written);
+        while written < 2 * MOST_GATHERED {
+            assert!(
+                Pin::new(&mut watched)
+                    .poll_write(context, &frame)
+                    .is_ready()
+            );
+            written += frame.len();
+        }
+        assert!(watched.gathered.len() <= MOST_GATHERED);
+        assert!(taken(&mut client) >= MOST_GATHERED);
     }
 }
