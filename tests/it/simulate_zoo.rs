@@ -182,6 +182,7 @@ fn nginx_with_a_mistake() {
             (OA, "/dropped", &["closed_without_answer"]),
             (OA, "/no10", &["http10_refused"]),
             (OA, "/no10-dropped", &["http10_refused"]),
+            (OA, "/no11", &["other_version_fails"]),
             (OA, "/bots", &["client_filtered"]),
             (OA, "/down", &["backend_down"]),
             (OA, "/https", &["redirect_https"]),
@@ -222,6 +223,16 @@ fn what_no_server_does_by_itself() {
             "HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n",
             &["status_other"],
         ),
+        ("HTTP/1.0 200 OK\r\n\r\n-40002", &["sdk_body"]),
+        (
+            "HTTP/1.0 200 OK\r\n\r\nERR: -40003: null",
+            &["sdk_arguments"],
+        ),
+        ("HTTP/1.0 200 OK\r\n\r\n{\"errcode\":-40004}", &["sdk_key"]),
+        ("HTTP/1.0 200 OK\r\n\r\n-40007", &["sdk_decryption"]),
+        ("HTTP/1.0 200 OK\r\n\r\n-40010", &["sdk_base64"]),
+        ("HTTP/1.0 200 OK\r\n\r\nnobody knows", &["other_text"]),
+        ("HTTP/1.0 200 OK\r\n\r\n\u{1}\u{2}x\u{3}", &["garbled"]),
     ] {
         let server = once(answer);
         let port = server.address.port().to_string();
