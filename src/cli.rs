@@ -1,5 +1,6 @@
 //! The commands and their flags.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,6 +42,9 @@ pub enum Command {
     /// Say why logged verifications fail, by the configuration alone: 0 if all would pass, 1 if one would not, 2 if there
     /// is nothing to explain. No secret is shown.
     Explain(ExplainArgs),
+    /// Play a console against any server, wxgate or not, and say what would fail and why: 0 passed, 1 something fails,
+    /// 2 wrong arguments.
+    Simulate(SimulateArgs),
     /// Ask a running wxgate whether it is ready, for probes in images without a shell: 0 if so, else 1.
     Healthcheck(HealthcheckArgs),
     /// Have a running wxgate begin its drain, as SIGTERM would, and wait for its end, for hooks in images without a shell:
@@ -110,6 +114,58 @@ pub struct DemoArgs {
     /// For metrics and probes.
     #[arg(long, default_value = "127.0.0.1:9090", value_name = "IP:PORT")]
     pub admin: SocketAddr,
+}
+
+/// Which URL a console would call, and with what. A secret is `env:NAME`, `file:PATH`, or, visible to everybody on this
+/// machine, the text itself.
+#[derive(Args, Clone)]
+pub struct SimulateArgs {
+    /// The URL as it is entered in the console.
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// Which console.
+    #[arg(long, value_parser = ["official_account", "wecom"], value_name = "PLATFORM", conflicts_with = "endpoint")]
+    pub platform: Option<String>,
+    /// The token.
+    #[arg(long, value_name = "SECRET", conflicts_with = "endpoint")]
+    pub token: Option<String>,
+    /// The EncodingAESKey. WeCom has one; an official account has one in safe mode.
+    #[arg(long, value_name = "SECRET", conflicts_with = "endpoint")]
+    pub encoding_aes_key: Option<String>,
+    /// The CorpID, SuiteID or AppID that envelopes end with; "" for none.
+    #[arg(long, value_name = "ID", conflicts_with = "endpoint")]
+    pub receive_id: Option<String>,
+    /// Take platform, token, key and receive id from this configuration.
+    #[arg(long, short, env = "WXGATE_CONFIG", value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// Which endpoint of the configuration.
+    #[arg(long, value_name = "NAME")]
+    pub endpoint: Option<String>,
+    /// Believe these authorities too, beside the system's.
+    #[arg(long, value_name = "PEM")]
+    pub ca: Option<PathBuf>,
+    /// Connect there, whatever the name in the URL says: a server that has no public name yet.
+    #[arg(long, value_name = "IP:PORT")]
+    pub connect: Option<SocketAddr>,
+    /// Longest wait for each answer.
+    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+    /// Send no messages (POST), which the server would take for real ones.
+    #[arg(long)]
+    pub no_message: bool,
+    /// Language of the report. Without it: that of `LC_ALL`, `LC_MESSAGES` or `LANG`.
+    #[arg(long, value_parser = ["zh", "en"], value_name = "LANGUAGE")]
+    pub lang: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl fmt::Debug for SimulateArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Secrets are among the rest.
+        f.debug_struct("SimulateArgs").finish_non_exhaustive()
+    }
 }
 
 /// Whom to ask.

@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use clap::Parser;
 use wxgate::app::{App, Early, Sinks, StartError};
-use wxgate::cli::{Cli, Command, ExplainArgs, SettingsArgs};
+use wxgate::cli::{Cli, Command, ExplainArgs, SettingsArgs, SimulateArgs};
 use wxgate::config::{Settings, Source};
 use wxgate::lifecycle::drain::Drained;
 use wxgate::observe::{journal, log, sink};
 use wxgate::tools::drain::Came;
 use wxgate::tools::explain::Outcome;
 use wxgate::tools::language::Language;
-use wxgate::tools::{check, demo, drain, explain, healthcheck};
+use wxgate::tools::{check, demo, drain, explain, healthcheck, simulate};
 
 /// `EX_CONFIG` of sysexits.h: nothing was started, and a restart will not help.
 const WRONG_CONFIGURATION: u8 = 78;
+/// Wrong arguments, as clap has it, or nothing to work on.
+const WRONG_USAGE: u8 = 2;
 /// `EX_TEMPFAIL` of sysexits.h: it will end by itself, later.
 const STILL_DRAINING: u8 = 75;
-/// As for wrong arguments.
-const NOTHING_TO_DO: u8 = 2;
 /// Longest wait for the last lines of each log.
 const FLUSH: Duration = Duration::from_secs(2);
 
@@ -46,10 +46,22 @@ fn main() -> ExitCode {
             Ok(Came::StillDraining) => ExitCode::from(STILL_DRAINING),
             Err(error) => fail(&error),
         },
+        Command::Simulate(args) => play(&args),
         Command::Healthcheck(args) => match healthcheck::ask(args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error),
         },
+    }
+}
+
+fn play(args: &SimulateArgs) -> ExitCode {
+    match simulate::simulate(args, &mut std::io::stdout(), &mut std::io::stderr()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(WRONG_USAGE)
+        }
     }
 }
 
@@ -85,7 +97,7 @@ fn explain_lines(args: ExplainArgs) -> ExitCode {
             Ok(Outcome::Fails) => ExitCode::FAILURE,
             Ok(Outcome::Nothing) => {
                 complain("nothing to explain: no line has a path with the query of a verification");
-                ExitCode::from(NOTHING_TO_DO)
+                ExitCode::from(WRONG_USAGE)
             }
             Err(error) => fail(&error),
         }

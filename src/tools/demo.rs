@@ -214,6 +214,8 @@ curl -i0 '{}'\n
 curl -iNk 'https://{https}/stream'\ncurl -ik -d 'a=1' 'https://{https}/any/path?q=1'\n
 # a domain file; and a redirect to https
 curl -i 'http://{http}/{}'\ncurl -i 'http://{http}/any/path'\n
+# what a console would say, and why: this plays WeCom's against any server
+wxgate simulate 'http://{http}/wecom' --platform wecom --token {TOKEN} --encoding-aes-key {KEY} --receive-id {RECEIVE_ID}\n
 # what was counted
 curl -s 'http://{admin}/metrics' | grep wxgate_verifications_total\n",
         plain_url(&plain),

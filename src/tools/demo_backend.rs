@@ -77,8 +77,10 @@ async fn answer(request: Request<Incoming>) -> Response<Content> {
     while let Some(Ok(frame)) = body.frame().await {
         length += frame.data_ref().map_or(0, Bytes::len);
     }
-    let content = match head.uri.path() {
-        "/stream" => Content::Ticks(tokio::time::interval(TICK), TICKS),
+    let content = match (head.method.as_str(), head.uri.path()) {
+        (_, "/stream") => Content::Ticks(tokio::time::interval(TICK), TICKS),
+        // A message of a console: taken, and no reply.
+        ("POST", "/wechat" | "/wecom") => Content::Text(Bytes::from_static(b"success")),
         _ => Content::Text(describe(&head, length)),
     };
     let mut response = Response::new(content);

@@ -7,3 +7,4 @@ pub mod drain;
 pub mod explain;
 pub mod healthcheck;
 pub mod language;
+pub mod simulate;

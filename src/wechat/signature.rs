@@ -12,6 +12,7 @@
 
 use sha1::{Digest as _, Sha1};
 use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
 use super::token::Token;
 
@@ -21,7 +22,25 @@ use super::token::Token;
 /// once, in any order.
 #[must_use]
 pub fn sign<const N: usize>(token: &Token, parts: &[&str; N]) -> String {
-    hex::encode(digest(token, parts))
+    hex::encode(digest(token.as_str(), parts))
+}
+
+/// The signature that somebody makes who has `token` written otherwise, as `respelt` writes it.
+#[must_use]
+pub fn sign_respelt<const N: usize>(
+    token: &Token,
+    respelt: impl Fn(&str) -> String,
+    parts: &[&str; N],
+) -> String {
+    hex::encode(digest(&Zeroizing::new(respelt(token.as_str())), parts))
+}
+
+/// The signature that somebody makes who joins `token` and `parts` in this order, and does not sort them.
+#[must_use]
+pub fn sign_unsorted(token: &Token, parts: &[&str]) -> String {
+    let mut hasher = Sha1::new_with_prefix(token.as_str());
+    parts.iter().for_each(|part| hasher.update(part));
+    hex::encode(hasher.finalize())
 }
 
 /// Whether `given_hex` is the signature over `token` and `parts`.
@@ -34,11 +53,10 @@ pub fn holds<const N: usize>(token: &Token, parts: &[&str; N], given_hex: &str) 
     if hex::decode_to_slice(given_hex, &mut given).is_err() {
         return false;
     }
-    digest(token, parts).ct_eq(&given).into()
+    digest(token.as_str(), parts).ct_eq(&given).into()
 }
 
-fn digest<const N: usize>(token: &Token, parts: &[&str; N]) -> [u8; 20] {
-    let token = token.as_str();
+fn digest<const N: usize>(token: &str, parts: &[&str; N]) -> [u8; 20] {
     let mut sorted = *parts;
     sorted.sort_unstable();
     // The array is split where the token belongs rather than extended by it: nothing is allocated.

@@ -33,6 +33,12 @@ impl Token {
         }
     }
 
+    /// `text` with "***" wherever the token stands in it.
+    #[must_use]
+    pub fn masked_in(&self, text: &str) -> String {
+        text.replace(self.as_str(), "***")
+    }
+
     /// What goes into the digest.
     pub(super) fn as_str(&self) -> &str {
         &self.0

@@ -111,6 +111,30 @@ fn the_demos_lines_do_what_it_says_when_they_are_pasted() {
 }
 
 #[test]
+fn the_demo_passes_when_a_console_is_played_as_it_says() {
+    let demo = demo(&[
+        "--https",
+        "127.0.0.1:0",
+        "--http",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+    ]);
+    let line = demo
+        .lines
+        .iter()
+        .find(|line| line.starts_with("wxgate simulate "));
+    let words: Vec<&str> = line
+        .unwrap()
+        .split(' ')
+        .map(|word| word.trim_matches('\''))
+        .collect();
+    let played = run(&words[1..]);
+    assert_eq!(played.code, Some(0), "{}", played.output);
+    assert!(played.output.contains("\npassed"), "{}", played.output);
+}
+
+#[test]
 fn the_demos_stream_comes_line_by_line() {
     let demo = demo(&[
         "--https",
@@ -233,7 +257,15 @@ fn healthcheck_tells_ready_from_draining_from_down() {
 fn help_and_version_are_shown_and_wrong_arguments_exit_with_2() {
     let help = run(&["--help"]);
     assert_eq!(help.code, Some(0));
-    for word in ["serve", "demo", "check", "healthcheck", "drain", "78"] {
+    for word in [
+        "serve",
+        "demo",
+        "check",
+        "simulate",
+        "healthcheck",
+        "drain",
+        "78",
+    ] {
         assert!(help.output.contains(word), "{word} in {}", help.output);
     }
     let version = run(&["--version"]);

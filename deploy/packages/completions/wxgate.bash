@@ -34,6 +34,9 @@ _wxgate() {
             wxgate,serve)
                 cmd="wxgate__subcmd__serve"
                 ;;
+            wxgate,simulate)
+                cmd="wxgate__subcmd__simulate"
+                ;;
             wxgate__subcmd__help,check)
                 cmd="wxgate__subcmd__help__subcmd__check"
                 ;;
@@ -52,6 +55,9 @@ _wxgate() {
             wxgate__subcmd__help,serve)
                 cmd="wxgate__subcmd__help__subcmd__serve"
                 ;;
+            wxgate__subcmd__help,simulate)
+                cmd="wxgate__subcmd__help__subcmd__simulate"
+                ;;
             *)
                 ;;
         esac
@@ -59,7 +65,7 @@ _wxgate() {
 
     case "${cmd}" in
         wxgate)
-            opts="-c -h -V --config --set --upstream --log-level --log-format --help --version serve demo check healthcheck drain help"
+            opts="-c -h -V --config --set --upstream --log-level --log-format --help --version serve demo check simulate healthcheck drain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -201,7 +207,7 @@ _wxgate() {
             return 0
             ;;
         wxgate__subcmd__help)
-            opts="serve demo check healthcheck drain help"
+            opts="serve demo check simulate healthcheck drain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -298,6 +304,20 @@ _wxgate() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wxgate__subcmd__help__subcmd__simulate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wxgate__subcmd__serve)
             opts="-c -h --config --set --upstream --log-level --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -327,6 +347,64 @@ _wxgate() {
                     ;;
                 --log-format)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wxgate__subcmd__simulate)
+            opts="-c -h --platform --token --encoding-aes-key --receive-id --config --endpoint --ca --connect --timeout --no-message --lang --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -W "official_account wecom" -- "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --encoding-aes-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --receive-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lang)
+                    COMPREPLY=($(compgen -W "zh en" -- "${cur}"))
                     return 0
                     ;;
                 *)

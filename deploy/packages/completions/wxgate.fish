@@ -34,6 +34,7 @@ complete -c wxgate -n "__fish_wxgate_needs_command" -s V -l version -d 'Print ve
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "serve" -d 'Serve'
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "demo" -d 'Serve at once, without any file: own certificate, sample backend, sample endpoints, and curl lines to try'
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "check" -d 'Check configuration, certificates and keys, and exit: 0 if good, 78 if not. Nothing is bound'
+complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "simulate" -d 'Play a console against any server, wxgate or not, and say what would fail and why: 0 passed, 1 something fails, 2 wrong arguments'
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "healthcheck" -d 'Ask a running wxgate whether it is ready, for probes in images without a shell: 0 if so, else 1'
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "drain" -d 'Have a running wxgate begin its drain, as SIGTERM would, and wait for its end, for hooks in images without a shell: 0 if it has ended, 75 if it still drains, 1 if nothing was begun'
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -53,6 +54,21 @@ complete -c wxgate -n "__fish_wxgate_using_subcommand check" -l upstream -d 'Whe
 complete -c wxgate -n "__fish_wxgate_using_subcommand check" -l log-level -d '`error`, `warn`, `info`, `debug` or `trace`. Short for `--set log.level=…`' -r
 complete -c wxgate -n "__fish_wxgate_using_subcommand check" -l log-format -d '`text` or `json`. Short for `--set log.format=…`' -r
 complete -c wxgate -n "__fish_wxgate_using_subcommand check" -s h -l help -d 'Print help'
+complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l platform -d 'Which console' -r -f -a "official_account\t''
+wecom\t''"
+complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l token -d 'The token' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l encoding-aes-key -d 'The EncodingAESKey. WeCom has one; an official account has one in safe mode' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l receive-id -d 'The CorpID, SuiteID or AppID that envelopes end with; "" for none' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -s c -l config -d 'Take platform, token, key and receive id from this configuration' -r -F
+complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l endpoint -d 'Which endpoint of the configuration' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l ca -d 'Believe these authorities too, beside the system\'s' -r -F
+complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l connect -d 'Connect there, whatever the name in the URL says: a server that has no public name yet' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l timeout -d 'Longest wait for each answer' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l lang -d 'Language of the report. Without it: that of `LC_ALL`, `LC_MESSAGES` or `LANG`' -r -f -a "zh\t''
+en\t''"
+complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l no-message -d 'Send no messages (POST), which the server would take for real ones'
+complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l json -d 'Print JSON'
+complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -s h -l help -d 'Print help'
 complete -c wxgate -n "__fish_wxgate_using_subcommand healthcheck" -l address -d 'The admin listener' -r
 complete -c wxgate -n "__fish_wxgate_using_subcommand healthcheck" -l live -d 'Ask whether it is alive, rather than ready'
 complete -c wxgate -n "__fish_wxgate_using_subcommand healthcheck" -s h -l help -d 'Print help'
@@ -60,9 +76,10 @@ complete -c wxgate -n "__fish_wxgate_using_subcommand drain" -l pid -d 'The proc
 complete -c wxgate -n "__fish_wxgate_using_subcommand drain" -l timeout -d 'Longest wait for its end, such as `40s`. Without it: as long as it takes' -r
 complete -c wxgate -n "__fish_wxgate_using_subcommand drain" -l no-wait -d 'Do not wait at all: exit with 0 as soon as it has been told'
 complete -c wxgate -n "__fish_wxgate_using_subcommand drain" -s h -l help -d 'Print help'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck drain help" -f -a "serve" -d 'Serve'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck drain help" -f -a "demo" -d 'Serve at once, without any file: own certificate, sample backend, sample endpoints, and curl lines to try'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck drain help" -f -a "check" -d 'Check configuration, certificates and keys, and exit: 0 if good, 78 if not. Nothing is bound'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck drain help" -f -a "healthcheck" -d 'Ask a running wxgate whether it is ready, for probes in images without a shell: 0 if so, else 1'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck drain help" -f -a "drain" -d 'Have a running wxgate begin its drain, as SIGTERM would, and wait for its end, for hooks in images without a shell: 0 if it has ended, 75 if it still drains, 1 if nothing was begun'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check healthcheck drain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check simulate healthcheck drain help" -f -a "serve" -d 'Serve'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check simulate healthcheck drain help" -f -a "demo" -d 'Serve at once, without any file: own certificate, sample backend, sample endpoints, and curl lines to try'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check simulate healthcheck drain help" -f -a "check" -d 'Check configuration, certificates and keys, and exit: 0 if good, 78 if not. Nothing is bound'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check simulate healthcheck drain help" -f -a "simulate" -d 'Play a console against any server, wxgate or not, and say what would fail and why: 0 passed, 1 something fails, 2 wrong arguments'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check simulate healthcheck drain help" -f -a "healthcheck" -d 'Ask a running wxgate whether it is ready, for probes in images without a shell: 0 if so, else 1'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check simulate healthcheck drain help" -f -a "drain" -d 'Have a running wxgate begin its drain, as SIGTERM would, and wait for its end, for hooks in images without a shell: 0 if it has ended, 75 if it still drains, 1 if nothing was begun'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check simulate healthcheck drain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

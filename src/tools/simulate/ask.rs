@@ -1,0 +1,91 @@
+//! Makes requests, and has each answer judged by itself.
+
+use super::compare::Outcome;
+use super::connection::{self, Dial};
+use super::console::{Console, Signing};
+use super::dice::Dice;
+use super::judge::{self, passes};
+use super::plan::Role;
+use super::request::{self, Client, Version};
+use super::target::Target;
+
+/// Who asks whom.
+#[derive(Debug)]
+pub struct Asker<'a> {
+    /// Whose credentials are used.
+    pub console: &'a Console,
+    /// What is asked for.
+    pub target: &'a Target,
+    /// Where it is.
+    pub dial: Dial,
+    /// Chance.
+    pub dice: Dice,
+}
+
+impl Asker<'_> {
+    /// One request of the plan, and what its answer alone tells.
+    pub fn one(&mut self, role: Role) -> Outcome {
+        let console = self.console;
+        let target = self.target;
+        let version = role.version(console);
+        let (nonce, echo, signing) = role.shape();
+        if matches!(role, Role::Message | Role::ForgedMessage) {
+            let (query, body) = console.message(signing, &mut self.dice);
+            let request = request::post(target, &query, version, &body);
+            let reply = connection::ask(&self.dial, false, &request);
+            let is_good = role == Role::Message;
+            return Outcome {
+                role,
+                asked: None,
+                findings: if is_good {
+                    judge::message(&reply, console)
+                } else {
+                    Vec::new()
+                },
+                reply,
+                is_moot: false,
+            };
+        }
+        let asked = console.verification(nonce, echo, signing, &mut self.dice);
+        let client = Client::Console(console.platform);
+        let request = request::get(target, &asked.query, version, client);
+        let reply = connection::ask(&self.dial, role == Role::WithoutSni, &request);
+        let findings = if role.is_good() {
+            judge::verification(&reply, &asked, version, console, target)
+        } else {
+            Vec::new()
+        };
+        Outcome {
+            role,
+            asked: Some(asked),
+            reply,
+            findings,
+            is_moot: false,
+        }
+    }
+
+    /// Whether a good verification passes at `target`, asked by `client`.
+    pub fn passes(&mut self, target: &Target, client: Client) -> bool {
+        let (nonce, echo, signing) = Role::Usual.shape();
+        let console = self.console;
+        let asked = console.verification(nonce, echo, signing, &mut self.dice);
+        let version = match client {
+            Client::Browser => Version::Http11,
+            Client::Console(_) => console.version(),
+        };
+        let request = request::get(target, &asked.query, version, client);
+        let reply = connection::ask(&self.dial, false, &request);
+        passes(&judge::verification(
+            &reply, &asked, version, console, target,
+        ))
+    }
+
+    /// Whether the server takes what is signed so, by `console`, for good.
+    pub fn takes(&mut self, console: &Console, signing: Signing) -> bool {
+        let (nonce, echo, _) = Role::Usual.shape();
+        let asked = console.verification(nonce, echo, signing, &mut self.dice);
+        let client = Client::Console(console.platform);
+        let request = request::get(self.target, &asked.query, console.version(), client);
+        judge::gives_echo(&connection::ask(&self.dial, false, &request), &asked)
+    }
+}

@@ -1,0 +1,195 @@
+//! What is wrong with the certificates that a server sends.
+//!
+//! Name, dates and path are looked at apart: a certificate that has expired may have the wrong name too.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, Error, RootCertStore};
+use x509_cert::Certificate as X509;
+use x509_cert::der::Decode;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{AuthorityInfoAccessSyntax, SubjectAltName};
+
+use super::cause::{Cause, Finding};
+use super::causes::tls;
+
+const DAY: i64 = 24 * 60 * 60;
+/// Fewer days than this are a warning.
+const SOON_DAYS: i64 = 14;
+
+/// What the first certificate says of itself.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Its DNS names and addresses.
+    pub names: Vec<String>,
+    /// Who signed it.
+    pub issuer: String,
+    /// Days from now to its end, negative if it is past.
+    pub days_left: i64,
+    /// How many were sent.
+    pub sent: usize,
+}
+
+/// The authorities to believe: the system's, and those in the PEM file `own`.
+///
+/// # Errors
+/// The file cannot be read, or has no certificate in it.
+pub fn authorities(own: Option<&Path>) -> io::Result<RootCertStore> {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = own {
+        let certificates: Result<Vec<_>, _> =
+            CertificateDer::pem_slice_iter(&std::fs::read(path)?).collect();
+        let certificates = certificates.map_err(io::Error::other)?;
+        if store.add_parsable_certificates(certificates).0 == 0 {
+            return Err(io::Error::other("there is no certificate in it"));
+        }
+    }
+    Ok(store)
+}
+
+/// Looks at a chain as it was sent, first certificate first.
+#[must_use]
+pub fn judge(
+    chain: &[CertificateDer<'_>],
+    name: &ServerName<'_>,
+    store: RootCertStore,
+    now: i64,
+) -> (Facts, Vec<Finding>) {
+    let parsed: Vec<X509> = chain
+        .iter()
+        .map_while(|der| X509::from_der(der).ok())
+        .collect();
+    let (Some(leaf), Some(der)) = (parsed.first(), chain.first()) else {
+        return (
+            Facts::default(),
+            vec![Finding::new(&tls::CERTIFICATE_INVALID, "")],
+        );
+    };
+    let facts = facts(leaf, chain.len(), now);
+    let mut findings = dates(leaf, &facts, now);
+    let Ok(end_entity) = ParsedCertificate::try_from(der) else {
+        findings.push(Finding::new(&tls::CERTIFICATE_INVALID, ""));
+        return (facts, findings);
+    };
+    if verify_server_name(&end_entity, name).is_err() {
+        let names = format!("{} / {}", name.to_str(), facts.names.join(", "));
+        findings.push(Finding::new(&tls::CERTIFICATE_WRONG_NAME, names));
+    }
+    if store.is_empty() {
+        findings.push(Finding::new(&tls::TRUST_UNKNOWN, ""));
+    } else {
+        findings.extend(path(&end_entity, chain, &parsed, &Arc::new(store)));
+    }
+    (facts, findings)
+}
+
+fn seconds(time: &x509_cert::time::Time) -> i64 {
+    i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX)
+}
+
+fn facts(leaf: &X509, sent: usize, now: i64) -> Facts {
+    let tbs = &leaf.tbs_certificate;
+    let names = tbs.get::<SubjectAltName>().ok().flatten();
+    let names = names.into_iter().flat_map(|(_, names)| names.0);
+    let end = seconds(&tbs.validity.not_after);
+    Facts {
+        names: names
+            .filter_map(|name| match name {
+                GeneralName::DnsName(name) => Some(name.as_str().to_ascii_lowercase()),
+                GeneralName::IpAddress(bytes) => match bytes.as_bytes() {
+                    [a, b, c, d] => Some(format!("{a}.{b}.{c}.{d}")),
+                    _ => None,
+                },
+                _ => None,
+            })
+            .collect(),
+        issuer: tbs.issuer.to_string(),
+        days_left: (end - now).div_euclid(DAY),
+        sent,
+    }
+}
+
+fn dates(leaf: &X509, facts: &Facts, now: i64) -> Vec<Finding> {
+    let validity = &leaf.tbs_certificate.validity;
+    let cause: &'static Cause = if now > seconds(&validity.not_after) {
+        &tls::CERTIFICATE_EXPIRED
+    } else if now < seconds(&validity.not_before) {
+        &tls::CERTIFICATE_NOT_YET_VALID
+    } else if facts.days_left < SOON_DAYS {
+        &tls::CERTIFICATE_EXPIRES_SOON
+    } else {
+        return Vec::new();
+    };
+    let days = format!("{} .. {}", validity.not_before, validity.not_after);
+    vec![Finding::new(cause, days)]
+}
+
+/// Whether the chain leads to an authority, at a time at which the first certificate is valid.
+fn path(
+    end_entity: &ParsedCertificate<'_>,
+    chain: &[CertificateDer<'_>],
+    parsed: &[X509],
+    store: &RootCertStore,
+) -> Option<Finding> {
+    let validity = &parsed.first()?.tbs_certificate.validity;
+    let now = UnixTime::now();
+    let end = validity.not_after.to_unix_duration();
+    let start = validity.not_before.to_unix_duration();
+    let then = Duration::from_secs(now.as_secs()).clamp(start, end.max(start));
+    let provider = aws_lc_rs::default_provider();
+    let error = verify_server_cert_signed_by_trust_anchor(
+        end_entity,
+        store,
+        chain.get(1..).unwrap_or_default(),
+        UnixTime::since_unix_epoch(then),
+        provider.signature_verification_algorithms.all,
+    )
+    .err()?;
+    let (cause, evidence) = unverified(&error, parsed);
+    Some(Finding::new(cause, evidence))
+}
+
+fn unverified(error: &Error, parsed: &[X509]) -> (&'static Cause, String) {
+    let issuer = |x509: &X509| x509.tbs_certificate.issuer.clone();
+    let Some(leaf) = parsed.first() else {
+        return (&tls::CERTIFICATE_INVALID, error.to_string());
+    };
+    if issuer(leaf) == leaf.tbs_certificate.subject {
+        return (&tls::CERTIFICATE_SELF_SIGNED, issuer(leaf).to_string());
+    }
+    if !matches!(
+        error,
+        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)
+    ) {
+        return (&tls::CERTIFICATE_INVALID, error.to_string());
+    }
+    // Up from the first one, as far as what was sent leads.
+    let mut last = leaf;
+    for _ in 0..parsed.len() {
+        let wanted = issuer(last);
+        let above = parsed
+            .iter()
+            .find(|x509| x509.tbs_certificate.subject == wanted);
+        match above.filter(|above| !std::ptr::eq(*above, last)) {
+            Some(above) => last = above,
+            None => break,
+        }
+    }
+    let shown = format!("issuer {}, {} sent", issuer(last), parsed.len());
+    let is_root = issuer(last) == last.tbs_certificate.subject;
+    let aia = last.tbs_certificate.get::<AuthorityInfoAccessSyntax>();
+    if !is_root && matches!(aia, Ok(Some(_))) {
+        (&tls::CERTIFICATE_CHAIN_INCOMPLETE, shown)
+    } else {
+        (&tls::CERTIFICATE_UNTRUSTED, shown)
+    }
+}

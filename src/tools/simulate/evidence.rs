@@ -1,0 +1,95 @@
+//! What may be shown of an answer: short, on one line, without a secret.
+//!
+//! A server may send back what it was sent, or its own configuration: the token is masked, and so is every long run of
+//! what signatures, ciphertexts and keys are made of.
+
+use super::answer::{Answer, NoAnswer};
+use super::console::Console;
+
+/// Characters of a body that are shown.
+const SHOWN: usize = 60;
+/// As long as this are signatures (40), keys (43) and ciphertexts.
+const LONG: usize = 32;
+
+/// Status and the beginning of the body.
+#[must_use]
+pub fn of(answer: &Answer, console: &Console) -> String {
+    let text = answer.text();
+    // Masked before it is cut, since half a token is no token to the mask.
+    let masked = masked(&console.token.masked_in(&text));
+    let start: String = masked.chars().take(SHOWN).collect();
+    let more = if masked.chars().count() > SHOWN {
+        "…"
+    } else {
+        ""
+    };
+    format!("HTTP {}, \"{}{more}\"", answer.status, escaped(&start))
+}
+
+/// A header's value, without the query that it may hold.
+#[must_use]
+pub fn location(answer: &Answer, console: &Console) -> String {
+    let location = answer.header("location");
+    let path = location.split(['?', '#']).next().unwrap_or_default();
+    let path = masked(&console.token.masked_in(path));
+    let shown: String = path.chars().take(2 * SHOWN).collect();
+    format!("HTTP {}, Location: {}", answer.status, escaped(&shown))
+}
+
+/// Why there was none.
+#[must_use]
+pub fn of_none(none: &NoAnswer) -> String {
+    match none {
+        NoAnswer::NotHttp(bytes) => {
+            let text: String = String::from_utf8_lossy(bytes).chars().take(20).collect();
+            format!("\"{}\"", escaped(&text))
+        }
+        NoAnswer::Broken(what) => what.clone(),
+        NoAnswer::Closed | NoAnswer::Timeout => String::new(),
+    }
+}
+
+/// On one line, and as it is wherever that can be read.
+fn escaped(text: &str) -> String {
+    text.escape_debug().to_string().replace("\\'", "'")
+}
+
+fn masked(text: &str) -> String {
+    let is_code = |c: char| c.is_ascii_alphanumeric() || "+/".contains(c);
+    let mut shown = String::with_capacity(text.len());
+    let mut run = String::new();
+    for c in text.chars().map(Some).chain([None]) {
+        match c.filter(|c| is_code(*c)) {
+            Some(c) => run.push(c),
+            None => {
+                let kept = if run.len() < LONG {
+                    run.as_str()
+                } else {
+                    "***"
+                };
+                shown.push_str(kept);
+                run.clear();
+                shown.extend(c);
+            }
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_runs_are_masked_and_the_rest_is_kept() {
+        let signature = "f464b24fc39322e44b38aa78f5edd27bd1441696";
+        for (text, shown) in [
+            ("4375120948345356249".to_owned(), "4375120948345356249"),
+            (format!("bad {signature}!"), "bad ***!"),
+            (signature.to_owned(), "***"),
+            (format!("密{signature}钥"), "密***钥"),
+        ] {
+            assert_eq!(masked(&text), shown);
+        }
+    }
+}

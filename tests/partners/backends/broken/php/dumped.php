@@ -1,0 +1,5 @@
+<?php
+require 'lib.inc';
+message();
+official() || refuse();
+var_dump($_GET['echostr']);

@@ -1,0 +1,5 @@
+<?php
+require 'lib.inc';
+message();
+official() || refuse();
+echo (int) $_GET['echostr'];

@@ -1,0 +1,3 @@
+<?php
+// As sample code does whose cryptography has failed.
+echo getenv('TOKEN');

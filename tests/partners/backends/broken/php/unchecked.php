@@ -1,0 +1,4 @@
+<?php
+require 'lib.inc';
+message();
+echo $_GET['echostr'] ?? '';
