@@ -38,6 +38,9 @@ pub enum Command {
     Demo(DemoArgs),
     /// Check configuration, certificates and keys, and exit: 0 if good, 78 if not. Nothing is bound.
     Check(SettingsArgs),
+    /// Say why logged verifications fail, by the configuration alone: 0 if all would pass, 1 if one would not, 2 if there
+    /// is nothing to explain. No secret is shown.
+    Explain(ExplainArgs),
     /// Ask a running wxgate whether it is ready, for probes in images without a shell: 0 if so, else 1.
     Healthcheck(HealthcheckArgs),
     /// Have a running wxgate begin its drain, as SIGTERM would, and wait for its end, for hooks in images without a shell:
@@ -79,6 +82,20 @@ impl SettingsArgs {
             .filter_map(|(flag, key, value)| Some(Override::named(flag, key, value.as_deref()?)));
         self.overrides.iter().cloned().chain(named).collect()
     }
+}
+
+/// What is explained, and by which configuration.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// Where the tokens and keys are.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// `zh` or `en`. Default: the terminal's.
+    #[arg(long, value_name = "LANG", value_parser = ["zh", "en"])]
+    pub lang: Option<String>,
+    /// Request lines, URLs, or lines of any log that has them; without one, standard input is read.
+    #[arg(value_name = "LINE")]
+    pub lines: Vec<String>,
 }
 
 /// Ports of the demo. One that is taken is replaced by a free one.

@@ -6,17 +6,21 @@ use std::time::Duration;
 
 use clap::Parser;
 use wxgate::app::{App, Early, Sinks, StartError};
-use wxgate::cli::{Cli, Command, SettingsArgs};
+use wxgate::cli::{Cli, Command, ExplainArgs, SettingsArgs};
 use wxgate::config::{Settings, Source};
 use wxgate::lifecycle::drain::Drained;
 use wxgate::observe::{journal, log, sink};
 use wxgate::tools::drain::Came;
-use wxgate::tools::{check, demo, drain, healthcheck};
+use wxgate::tools::explain::Outcome;
+use wxgate::tools::language::Language;
+use wxgate::tools::{check, demo, drain, explain, healthcheck};
 
 /// `EX_CONFIG` of sysexits.h: nothing was started, and a restart will not help.
 const WRONG_CONFIGURATION: u8 = 78;
 /// `EX_TEMPFAIL` of sysexits.h: it will end by itself, later.
 const STILL_DRAINING: u8 = 75;
+/// As for wrong arguments.
+const NOTHING_TO_DO: u8 = 2;
 /// Longest wait for the last lines of each log.
 const FLUSH: Duration = Duration::from_secs(2);
 
@@ -29,6 +33,7 @@ fn main() -> ExitCode {
             })
         }),
         Command::Check(args) => with_settings(args, |settings, _| print(&check::report(&settings))),
+        Command::Explain(args) => explain_lines(args),
         Command::Demo(args) => early(|early| match demo::prepare(&args) {
             Ok(demo) => {
                 print(&demo.guide);
@@ -66,6 +71,25 @@ fn with_settings(args: SettingsArgs, go_on: impl FnOnce(Settings, Source) -> Exi
             ExitCode::from(WRONG_CONFIGURATION)
         }
     }
+}
+
+fn explain_lines(args: ExplainArgs) -> ExitCode {
+    let language = args.lang.as_deref().and_then(Language::parse);
+    let language = language.unwrap_or_else(Language::of_environment);
+    with_settings(args.settings, |settings, _| {
+        let explained = explain::explain(&settings.live, &args.lines, language, |text| {
+            print(text);
+        });
+        match explained {
+            Ok(Outcome::Passes) => ExitCode::SUCCESS,
+            Ok(Outcome::Fails) => ExitCode::FAILURE,
+            Ok(Outcome::Nothing) => {
+                complain("nothing to explain: no line has a path with the query of a verification");
+                ExitCode::from(NOTHING_TO_DO)
+            }
+            Err(error) => fail(&error),
+        }
+    })
 }
 
 fn serve(early: Early, settings: Settings, source: Option<Source>) -> ExitCode {

@@ -135,7 +135,8 @@ impl Switch {
         if let Some(other) = upstream_tls {
             self.upstream_tls.replace_by(&other);
         }
-        let next = Arc::new(Snapshot::new(live, metrics));
+        let next = Snapshot::new(live, metrics).succeeding(&self.snapshot.load());
+        let next = Arc::new(next);
         // Requests first: whoever gets a new certificate then gets nothing of the old configuration on that connection.
         let old = self.snapshot.swap(Arc::clone(&next));
         self.terms.store(Arc::new(terms));

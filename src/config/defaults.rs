@@ -45,6 +45,8 @@ pub(super) const DEFAULTS: &[(&str, Default)] = &[
     ("limits.request_fields", Default::Text("100")),
     ("limits.request_body", Default::Text("4GiB")),
     ("limits.request_bodies", Default::Map),
+    ("limits.message", Default::Text("1MiB")),
+    ("limits.messages", Default::Text("64MiB")),
     ("limits.http2_streams", Default::Text("128")),
     ("limits.http2_resets", Default::Text("500")),
     ("limits.http2_control_frames", Default::Text("1000")),
@@ -67,7 +69,7 @@ pub(super) const DEFAULTS: &[(&str, Default)] = &[
 const OTHER_WORDS: &[&str] = &[
     "upstream.url.tls.ca.server_name.cert.key",
     "acme.directory.accept_terms.contact.hosts.challenge.storage.external_account.key_id.hmac_key.renew_before.retry_pause",
-    "name.cert.key.host.path.platform.tokens.encoding_aes_keys.receive_ids.timestamp_window.allow",
+    "name.cert.key.host.path.platform.tokens.encoding_aes_keys.receive_ids.timestamp_window.allow.messages.mode.deliver.reply_within.replay.remember.times",
     "file.env",
 ];
 

@@ -43,9 +43,10 @@ pub use layers::Config;
 pub use overrides::{Override, OverrideError};
 pub use secret::Secret;
 pub use settings::{
-    Acme, BodyLimits, Boot, ChallengeType, ClientAuth, ClientCertificate, Collector, Drain,
-    Endpoint, ExternalAccount, Headers, Http, Http2Limits, Limits, Listen, Live, Log, LogFormat,
-    Networks, OtherRequests, Protocol, Reload, RenewBefore, Settings, Target, TicketKey, Timeouts,
-    Tls, TlsVersion, Trace, Underscores, Upstream, UpstreamTls,
+    Acme, BodyLimits, Boot, ChallengeType, ClientAuth, ClientCertificate, Collector, Deliver,
+    Drain, Endpoint, EndpointPath, ExternalAccount, Handling, Headers, Http, Http2Limits, Limits,
+    Listen, Live, Log, LogFormat, LoosePath, Messages, Networks, OtherRequests, Protocol, Reload,
+    RenewBefore, Replay, Settings, Target, TicketKey, Timeouts, Tls, TlsVersion, Trace,
+    Underscores, Upstream, UpstreamTls,
 };
 pub use source::Source;

@@ -14,6 +14,7 @@ use super::route::{self, Route};
 use super::snapshot::{Counted, Snapshot};
 use super::verification::Asked;
 use super::{http2_head, stray};
+use crate::config::Endpoint;
 use crate::observe::exchange::{Exchange, Observer};
 use crate::observe::labels::{Label, RefusalLabel, RouteLabel};
 use crate::observe::metrics::Metrics;
@@ -21,31 +22,42 @@ use crate::upstream::websocket;
 
 /// What an answer is made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a, B> {
+pub struct Question<'s, 'r, B> {
     /// The settings of this request.
-    pub snapshot: &'a Arc<Snapshot>,
+    pub snapshot: &'s Arc<Snapshot>,
     /// Who asks.
-    pub caller: &'a Caller,
+    pub caller: &'r Caller,
     /// Which host is asked for.
-    pub host: &'a Host,
+    pub host: &'r Host,
     /// What is asked.
-    pub request: &'a Request<B>,
+    pub request: &'r Request<B>,
     /// Joins what is told of it.
-    pub request_id: &'a HeaderValue,
+    pub request_id: &'r HeaderValue,
     /// True if there is no room for what needs the upstream.
     pub is_overloaded: bool,
 }
 
-/// Answers, counts and tells the access log; `None` is for the upstream.
-pub fn here<B>(
-    question: &Question<'_, B>,
+/// Where a request goes on.
+#[derive(Debug)]
+pub enum Next<'s> {
+    /// Nowhere: it is answered, counted and told to the access log.
+    Answered(Own),
+    /// To the upstream, if it is a good message of this endpoint's.
+    Message(&'s Endpoint, &'s Counted),
+    /// To the upstream.
+    Forward,
+}
+
+/// Answers what is not for the upstream.
+pub fn here<'s, B>(
+    question: &Question<'s, '_, B>,
     observer: &Observer,
     diagnostician: &Diagnostician,
     exchange: &mut Exchange,
-) -> Option<Own> {
+) -> Next<'s> {
     let metrics = &observer.metrics;
     if let Err(reason) = check(question) {
-        return Some(refuse(reason, metrics, exchange));
+        return Next::Answered(refuse(reason, metrics, exchange));
     }
     let Question {
         snapshot,
@@ -58,7 +70,7 @@ pub fn here<B>(
     let route = route::route(snapshot, caller, host, request);
     if websocket::is_connect(request) && !matches!(route, Route::Forward) {
         // What is answered here is no tunnel, and 200 would say that it is.
-        return Some(refuse(RefusalLabel::Connect, metrics, exchange));
+        return Next::Answered(refuse(RefusalLabel::Connect, metrics, exchange));
     }
     if matches!(route, Route::Forward | Route::Redirect) && stray::is_verification(request) {
         stray::tell(request, host, caller, observer);
@@ -83,7 +95,7 @@ pub fn here<B>(
         Route::Forbidden(counted) => {
             exchange.endpoint(counted.name.clone());
             tracing::warn!(endpoint = %counted.name, client = %caller.address, "refused: not in the endpoint's allow list");
-            return Some(refuse(RefusalLabel::Address, metrics, exchange));
+            return Next::Answered(refuse(RefusalLabel::Address, metrics, exchange));
         }
         Route::DomainFile(content) => (
             RouteLabel::DomainFile,
@@ -91,15 +103,16 @@ pub fn here<B>(
         ),
         Route::Redirect => match redirect(question) {
             Some(own) => (RouteLabel::Redirect, own),
-            None => return Some(refuse(RefusalLabel::Host, metrics, exchange)),
+            None => return Next::Answered(refuse(RefusalLabel::Host, metrics, exchange)),
         },
-        Route::Forward if is_overloaded => {
-            return Some(refuse(RefusalLabel::Overloaded, metrics, exchange));
+        Route::Forward | Route::Message(..) if is_overloaded => {
+            return Next::Answered(refuse(RefusalLabel::Overloaded, metrics, exchange));
         }
-        Route::Forward => return None,
+        Route::Message(endpoint, counted) => return Next::Message(endpoint, counted),
+        Route::Forward => return Next::Forward,
     };
     exchange.route(label);
-    Some(own)
+    Next::Answered(own)
 }
 
 /// A request that is refused: counted and logged with its reason.
@@ -110,7 +123,7 @@ pub fn refuse(reason: RefusalLabel, metrics: &Metrics, exchange: &mut Exchange) 
     respond::refusal(reason)
 }
 
-fn asked<'a, B>(question: &Question<'a, B>, counted: &'a Counted) -> Asked<'a> {
+fn asked<'a, B>(question: &'a Question<'_, '_, B>, counted: &'a Counted) -> Asked<'a> {
     Asked {
         snapshot: question.snapshot,
         counted,
@@ -120,7 +133,7 @@ fn asked<'a, B>(question: &Question<'a, B>, counted: &'a Counted) -> Asked<'a> {
     }
 }
 
-fn check<B>(question: &Question<'_, B>) -> Result<(), RefusalLabel> {
+fn check<B>(question: &Question<'_, '_, B>) -> Result<(), RefusalLabel> {
     let request = question.request;
     if request.version() == Version::HTTP_2 {
         // The head of HTTP/1 was looked at before it was parsed.
@@ -135,14 +148,16 @@ fn check<B>(question: &Question<'_, B>) -> Result<(), RefusalLabel> {
     })
 }
 
-fn redirect<B>(question: &Question<'_, B>) -> Option<Own> {
+fn redirect<B>(question: &Question<'_, '_, B>) -> Option<Own> {
     let uri = question.request.uri();
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let port = question.snapshot.live.http.redirect_port.get();
     respond::redirect(question.host, port, target)
 }
 
-fn unix_seconds() -> u64 {
+/// The time, as timestamps have it.
+#[must_use]
+pub fn unix_seconds() -> u64 {
     // A clock before 1970 makes every timestamp stale, where a window is configured at all.
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

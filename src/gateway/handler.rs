@@ -9,23 +9,26 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 
-use super::answer::{self, Question};
+use super::answer::{self, Next, Question};
 use super::body::Body;
 use super::caller::Caller;
 use super::client::Client;
 use super::diagnosis::Diagnostician;
 use super::forward::{self, Forwarding};
 use super::host::Host;
+use super::messages::{Done, Message, Messages};
 use super::pending::Pending;
 use super::request_id::RequestIds;
-use super::snapshot::Snapshot;
+use super::snapshot::{Counted, Snapshot};
 use super::{breach, facts, intake, respond};
+use crate::config::Endpoint;
 use crate::lifecycle::drain::Drain;
 use crate::observe::chain::Chain;
 use crate::observe::exchange::{Exchange, Observer};
 use crate::observe::labels::{Label, RefusalLabel, RouteLabel};
 use crate::observe::trace::tracer::Tracer;
 use crate::upstream::Upstream;
+use crate::upstream::background::Background;
 use crate::upstream::error::ForwardError;
 use crate::upstream::exchange::Answer;
 use crate::upstream::headers;
@@ -39,7 +42,8 @@ use crate::upstream::websocket::Wish;
 #[derive(Debug)]
 pub struct Gateway {
     snapshot: Arc<ArcSwap<Snapshot>>,
-    upstream: Upstream,
+    upstream: Rc<Upstream>,
+    messages: Messages,
     tunnels: Tunnels,
     request_ids: RequestIds,
     tracer: Option<Tracer>,
@@ -59,8 +63,11 @@ impl Gateway {
         diagnostician: Diagnostician,
         drain: Drain,
     ) -> Self {
+        let upstream = Rc::new(upstream);
+        let background = Background::new(tunnels.tracker.clone());
         Self {
             snapshot,
+            messages: Messages::new(Rc::clone(&upstream), background, Arc::clone(&observer)),
             upstream,
             tunnels,
             request_ids: RequestIds::new(),
@@ -102,10 +109,15 @@ impl Gateway {
             is_overloaded: client.is_overloaded,
         };
         let (observer, diagnostician) = (&self.observer, &self.diagnostician);
-        if let Some(own) = answer::here(&question, observer, diagnostician, &mut pending.exchange) {
-            (_, pending.upload) = intake::split(request, &snapshot.live, &mut pending.exchange);
-            return pending.own(own);
-        }
+        let next = answer::here(&question, observer, diagnostician, &mut pending.exchange);
+        let message = match next {
+            Next::Answered(own) => {
+                (_, pending.upload) = intake::split(request, &snapshot.live, &mut pending.exchange);
+                return pending.own(own);
+            }
+            Next::Message(endpoint, counted) => Some((endpoint, counted)),
+            Next::Forward => None,
+        };
         let forwarding = Forwarding {
             live: &snapshot.live,
             upstream: self.upstream.authority(),
@@ -114,6 +126,10 @@ impl Gateway {
             host: &host,
             trace: trace.and_then(|trace| trace.onward),
         };
+        if let Some(addressed) = message {
+            // Boxed: it is rare, and would else be room that every request carries about.
+            return Box::pin(self.message(addressed, forwarding, request, pending)).await;
+        }
         let (outgoing, wish) = match ask(&forwarding, request, &mut pending) {
             Ok(asked) => asked,
             Err(error) => return failed(&error, pending),
@@ -121,6 +137,32 @@ impl Gateway {
         match self.upstream.forward(outgoing).await {
             Ok(answer) => self.relay(*answer, wish, snapshot.live.timeouts.tunnel, pending),
             Err(error) => failed(&error, pending),
+        }
+    }
+
+    async fn message(
+        &self,
+        (endpoint, counted): (&Endpoint, &Counted),
+        forwarding: Forwarding<'_>,
+        request: Request<Incoming>,
+        mut pending: Pending,
+    ) -> Response<Body> {
+        pending.exchange.route(RouteLabel::Message);
+        let message = Message {
+            endpoint,
+            counted,
+            forwarding: &forwarding,
+        };
+        match self.messages.take(&message, request, &mut pending).await {
+            Ok(outgoing) => {
+                pending.exchange.upstream_asked();
+                match self.upstream.forward(outgoing).await {
+                    Ok(answer) => self.relay(*answer, None, Duration::ZERO, pending),
+                    Err(error) => failed(&error, pending),
+                }
+            }
+            Err(Done::Answered(own)) => pending.own(*own),
+            Err(Done::Failed(error)) => failed(&error, pending),
         }
     }
 

@@ -15,6 +15,7 @@ pub mod host;
 pub mod http2_head;
 pub mod hygiene;
 pub mod intake;
+pub mod messages;
 pub mod pending;
 pub mod request_id;
 pub mod respond;

@@ -6,7 +6,7 @@ use http::{Method, Request};
 use super::caller::Caller;
 use super::host::Host;
 use super::snapshot::{Counted, Snapshot};
-use crate::config::{Endpoint, OtherRequests};
+use crate::config::{Endpoint, LoosePath, OtherRequests};
 use crate::observe::labels::ListenerLabel;
 use crate::wechat::{Rejection, Verification};
 
@@ -15,15 +15,17 @@ const ACME_CHALLENGE: &str = "/.well-known/acme-challenge/";
 
 /// The way.
 #[derive(Debug)]
-pub enum Route<'a> {
+pub enum Route<'s, 'r> {
     /// A verification with all that it needs.
-    Verify(&'a Endpoint, &'a Counted, Verification<'a>),
+    Verify(&'s Endpoint, &'s Counted, Verification<'r>),
     /// Meant as a verification, and refused for its form.
-    Refuse(&'a Counted, Rejection),
+    Refuse(&'s Counted, Rejection),
     /// A verification or message from an address that may send none.
-    Forbidden(&'a Counted),
+    Forbidden(&'s Counted),
+    /// A message that something is done about.
+    Message(&'s Endpoint, &'s Counted),
     /// The content of a domain file.
-    DomainFile(&'a Bytes),
+    DomainFile(&'s Bytes),
     /// To https.
     Redirect,
     /// To the upstream.
@@ -33,19 +35,25 @@ pub enum Route<'a> {
 /// Finds the way. The order is part of the promise: endpoints and domain files come first, so nothing that is
 /// configured for other requests can stand between a console and its answer.
 #[must_use]
-pub fn route<'a, B>(
-    snapshot: &'a Snapshot,
+pub fn route<'s, 'r, B>(
+    snapshot: &'s Snapshot,
     caller: &Caller,
     host: &Host,
-    request: &'a Request<B>,
-) -> Route<'a> {
+    request: &'r Request<B>,
+) -> Route<'s, 'r> {
     let path = request.uri().path();
     // A WebSocket over HTTP/2 (RFC 8441) is asked for by CONNECT, and by GET over HTTP/1.1.
     let is_read = matches!(
         *request.method(),
         Method::GET | Method::HEAD | Method::CONNECT
     );
-    let endpoint = endpoint_at(snapshot, host, path);
+    let is_message = *request.method() == Method::POST;
+    let endpoint = endpoint_at(snapshot, host, path).or_else(|| {
+        let disguised = is_message && snapshot.does_messages;
+        disguised
+            .then(|| disguised_at(snapshot, host, path))
+            .flatten()
+    });
     if let Some((endpoint, counted)) = endpoint {
         let is_allowed = may_call(endpoint, caller);
         if is_read {
@@ -55,8 +63,13 @@ pub fn route<'a, B>(
                 Ok(Some(verification)) => return Route::Verify(endpoint, counted, verification),
                 Err(rejection) => return Route::Refuse(counted, rejection),
             }
-        } else if !is_allowed && *request.method() == Method::POST {
-            return Route::Forbidden(counted);
+        } else if is_message {
+            if !is_allowed {
+                return Route::Forbidden(counted);
+            }
+            if !endpoint.messages.pass_untouched() {
+                return Route::Message(endpoint, counted);
+            }
         }
     }
     if is_read && let Some(content) = domain_file(snapshot, path) {
@@ -78,29 +91,50 @@ fn may_call(endpoint: &Endpoint, caller: &Caller) -> bool {
     allow.is_none_or(|networks| networks.contain(caller.address.ip))
 }
 
-/// The endpoint of a path, with or without a slash at its end. One for this host comes before one for every host.
+/// The endpoint of a path, with or without a slash at its end. One for this host comes before one for every host, then
+/// one with exactly this path before one with an id in it.
 fn endpoint_at<'a>(
     snapshot: &'a Snapshot,
     host: &Host,
     path: &str,
 ) -> Option<(&'a Endpoint, &'a Counted)> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    let mut for_every_host = None;
+    let mut nearest = None;
     for (endpoint, counted) in snapshot
         .endpoints()
-        .filter(|(endpoint, _)| endpoint.path == path)
+        .filter(|(endpoint, _)| endpoint.path.is(path))
     {
         let is_wanted = |wanted: &String| {
             host.name()
                 .is_some_and(|name| wanted.eq_ignore_ascii_case(name))
         };
-        match &endpoint.host {
-            None => for_every_host = Some((endpoint, counted)),
-            Some(wanted) if is_wanted(wanted) => return Some((endpoint, counted)),
-            Some(_) => {}
+        let is_for_host = match &endpoint.host {
+            None => false,
+            Some(wanted) if is_wanted(wanted) => true,
+            Some(_) => continue,
+        };
+        let rank = (is_for_host, endpoint.path.is_exact());
+        if nearest.is_none_or(|(best, _)| best < rank) {
+            nearest = Some((rank, (endpoint, counted)));
         }
     }
-    for_every_host
+    nearest.map(|(_, found)| found)
+}
+
+/// The endpoint that a backend may take a path for although it is another, among those that messages do not pass by.
+fn disguised_at<'a>(
+    snapshot: &'a Snapshot,
+    host: &Host,
+    path: &str,
+) -> Option<(&'a Endpoint, &'a Counted)> {
+    let (path, name) = (LoosePath::of(path), host.name());
+    let is_for = |endpoint: &Endpoint| {
+        let is_host = |wanted: &String| name.is_some_and(|name| wanted.eq_ignore_ascii_case(name));
+        endpoint.host.as_ref().is_none_or(is_host)
+            && !endpoint.messages.pass_untouched()
+            && endpoint.path.may_be(&path)
+    };
+    snapshot.endpoints().find(|(endpoint, _)| is_for(endpoint))
 }
 
 /// Whether a path is some endpoint's, on whatever host.
@@ -111,7 +145,7 @@ pub fn is_endpoint_path(snapshot: &Snapshot, path: &str) -> bool {
         .live
         .endpoints
         .iter()
-        .any(|endpoint| endpoint.path == path)
+        .any(|endpoint| endpoint.path.is(path))
 }
 
 fn domain_file<'a>(snapshot: &'a Snapshot, path: &str) -> Option<&'a Bytes> {

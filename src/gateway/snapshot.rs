@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::config::{Endpoint, Live};
-use crate::observe::metrics::{EndpointMetrics, Metrics};
+use super::messages::memory::Memory;
+use crate::config::{Endpoint, Handling, Live};
+use crate::observe::metrics::{EndpointMetrics, MessageCounters, MessageSeries, Metrics};
 
 /// The live settings with what is derived from them.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub struct Snapshot {
     pub live: Live,
     /// In the order of `live.endpoints`.
     endpoints: Vec<Counted>,
+    /// True if there is an endpoint whose messages do not pass untouched.
+    pub does_messages: bool,
 }
 
 /// An endpoint's name and counters.
@@ -21,6 +24,10 @@ pub struct Counted {
     pub name: Arc<str>,
     /// Resolved for the name.
     pub metrics: EndpointMetrics,
+    /// The same for messages, where something is done about them.
+    pub messages: Arc<MessageCounters>,
+    /// What has come lately, where messages are not to come too often.
+    pub memory: Option<Arc<Memory>>,
 }
 
 impl AsRef<Live> for Snapshot {
@@ -38,7 +45,28 @@ impl Snapshot {
             .iter()
             .map(|endpoint| counted(endpoint, metrics))
             .collect();
-        Self { live, endpoints }
+        let does_messages = !live
+            .endpoints
+            .iter()
+            .all(|endpoint| endpoint.messages.pass_untouched());
+        Self {
+            live,
+            endpoints,
+            does_messages,
+        }
+    }
+
+    /// Goes on with what `old`, whose place this takes, remembers of messages.
+    #[must_use]
+    pub fn succeeding(mut self, old: &Self) -> Self {
+        for (endpoint, counted) in self.live.endpoints.iter().zip(&mut self.endpoints) {
+            let before = old.endpoints().find(|(old, _)| old.name == endpoint.name);
+            let memory = before.and_then(|(_, counted)| counted.memory.clone());
+            if let Some(memory) = memory.filter(|memory| memory.serves(endpoint)) {
+                counted.memory = Some(memory);
+            }
+        }
+        self
     }
 
     /// Ends the series of what `next`, which takes this one's place, does not have any more.
@@ -46,7 +74,12 @@ impl Snapshot {
         for endpoint in &self.live.endpoints {
             let name = endpoint.name.as_str();
             let (tokens, keys) = slots(endpoint);
-            match next.live.endpoints.iter().find(|next| next.name == name) {
+            let next = next.live.endpoints.iter().find(|next| next.name == name);
+            let now = next.map_or(MessageSeries::NONE, series);
+            metrics
+                .message
+                .endpoint_changed(name, series(endpoint), now);
+            match next {
                 Some(next) => {
                     let (first_token, first_key) = slots(next);
                     let gone = (first_token..tokens, first_key..keys);
@@ -68,6 +101,8 @@ fn counted(endpoint: &Endpoint, metrics: &Metrics) -> Counted {
     Counted {
         name: endpoint.name.as_str().into(),
         metrics: metrics.verification.endpoint(&endpoint.name, tokens, keys),
+        messages: Arc::new(metrics.message.endpoint(&endpoint.name, series(endpoint))),
+        memory: Memory::of(endpoint).map(Arc::new),
     }
 }
 
@@ -75,4 +110,16 @@ fn counted(endpoint: &Endpoint, metrics: &Metrics) -> Counted {
 fn slots(endpoint: &Endpoint) -> (usize, usize) {
     let credentials = &endpoint.credentials;
     (credentials.tokens.len(), credentials.keys().len())
+}
+
+fn series(endpoint: &Endpoint) -> MessageSeries {
+    let messages = &endpoint.messages;
+    MessageSeries {
+        bad: match messages.handling {
+            Handling::Forward => None,
+            Handling::Observe => Some("observed"),
+            Handling::Verify | Handling::Open => Some("refused"),
+        },
+        has_replies: messages.handling == Handling::Open || messages.reply_within.is_some(),
+    }
 }

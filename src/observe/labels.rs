@@ -350,8 +350,36 @@ label! {
         Redirect = "redirect",
         /// Refused here.
         Refuse = "refuse",
+        /// A message that something is done about here.
+        Message = "message",
         /// Answered by the upstream, or instead of it.
         Forward = "forward",
+    }
+}
+
+label! {
+    /// What became of the reply to a message that is opened or has a time limit.
+    ReplyLabel {
+        /// Nothing or `success`, passed on.
+        Neutral = "neutral",
+        /// Sealed and sent.
+        Sealed = "sealed",
+        /// Passed on as it came, where nothing is opened.
+        Passed = "passed",
+        /// Not sent: the status says that it is none.
+        Status = "status",
+        /// Not sent: compressed, or not whole within the limits.
+        Unreadable = "unreadable",
+        /// Not sent: nothing that the platform could read.
+        Malformed = "malformed",
+        /// There was no response in time to answer with.
+        Failed = "failed",
+        /// None in time: the platform got its neutral answer.
+        Guarded = "guarded",
+        /// Came after that.
+        Late = "late",
+        /// Did not come after that either.
+        LateFailed = "late_failed",
     }
 }
 

@@ -78,16 +78,16 @@ fn endpoint_line(endpoint: &Endpoint) -> String {
         Scheme::Either(_) => "plain or encrypted",
     };
     format!(
-        "endpoint {}: {}{}, {scheme}, {} token(s), {} key(s)",
+        "endpoint {}: {}{}, {scheme}, {} token(s), {} key(s), messages: {}",
         endpoint.name,
         endpoint.host.as_deref().unwrap_or("any host, "),
-        if endpoint.path.is_empty() {
-            "/"
-        } else {
-            &endpoint.path
+        match endpoint.path.as_str() {
+            "" => "/",
+            path => path,
         },
         credentials.tokens.len(),
         credentials.keys().len(),
+        endpoint.messages.handling.name(),
     )
 }
 

@@ -17,10 +17,12 @@ use thiserror::Error;
 use super::demo_backend;
 use crate::cli::DemoArgs;
 use crate::config::{
-    Certificate, Config, ConfigError, Endpoint, Environment, Listen, Override, Settings,
+    Certificate, Config, ConfigError, Endpoint, EndpointPath, Environment, Listen, Messages,
+    Override, Settings,
 };
+use crate::wechat::message::Mode;
 use crate::wechat::{
-    AesKey, Credentials, Envelopes, ReceiveIds, Scheme, Token, envelope, signature,
+    AesKey, Credentials, Envelopes, Platform, ReceiveIds, Scheme, Token, envelope, signature,
 };
 
 const TOKEN: &str = "wxgateDemoToken";
@@ -80,8 +82,14 @@ pub fn prepare(args: &DemoArgs) -> Result<Demo, DemoError> {
         receive_ids: ReceiveIds::OneOf(vec![RECEIVE_ID.to_owned()]),
     });
     settings.live.endpoints = vec![
-        endpoint("official-account", "/wechat", token.clone(), Scheme::Plain),
-        endpoint("wecom", "/wecom", token, encrypted),
+        endpoint(
+            Platform::OfficialAccount,
+            "official-account",
+            "/wechat",
+            token.clone(),
+            Scheme::Plain,
+        ),
+        endpoint(Platform::Wecom, "wecom", "/wecom", token, encrypted),
     ];
     Ok(Demo { settings, guide })
 }
@@ -125,17 +133,19 @@ fn settings(
     Ok(settings)
 }
 
-fn endpoint(name: &str, path: &str, token: Token, scheme: Scheme) -> Endpoint {
+fn endpoint(platform: Platform, name: &str, path: &str, token: Token, scheme: Scheme) -> Endpoint {
     Endpoint {
         name: name.to_owned(),
         host: None,
-        path: path.to_owned(),
+        path: EndpointPath::new(path),
+        platform,
         credentials: Credentials {
             tokens: vec![token],
             scheme,
         },
         timestamp_window: None,
         allow: None,
+        messages: Messages::untouched(Mode::Plain),
     }
 }
 

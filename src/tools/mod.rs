@@ -4,4 +4,6 @@ pub mod check;
 pub mod demo;
 pub mod demo_backend;
 pub mod drain;
+pub mod explain;
 pub mod healthcheck;
+pub mod language;

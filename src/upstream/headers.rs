@@ -39,13 +39,19 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 /// Says that a message was checked here, so it never comes from outside.
-const X_WECHAT_VERIFIED: HeaderName = HeaderName::from_static("x-wechat-verified");
+pub const X_WECHAT_VERIFIED: HeaderName = HeaderName::from_static("x-wechat-verified");
+/// Whom an opened message was for.
+pub const X_WECHAT_RECEIVE_ID: HeaderName = HeaderName::from_static("x-wechat-receive-id");
+/// The position of the key that opened it.
+pub const X_WECHAT_KEY_SLOT: HeaderName = HeaderName::from_static("x-wechat-key-slot");
 /// Who the client proved to be by its certificate, and the certificate's fingerprint.
 const X_CLIENT_CERT_SUBJECT: HeaderName = HeaderName::from_static("x-client-cert-subject");
 const X_CLIENT_CERT_SHA256: HeaderName = HeaderName::from_static("x-client-cert-sha256");
 /// What only this proxy may say, whoever asks: a backend takes it for proven.
-const PROOFS: [HeaderName; 3] = [
+const PROOFS: [HeaderName; 5] = [
     X_WECHAT_VERIFIED,
+    X_WECHAT_RECEIVE_ID,
+    X_WECHAT_KEY_SLOT,
     X_CLIENT_CERT_SUBJECT,
     X_CLIENT_CERT_SHA256,
 ];
@@ -285,7 +291,8 @@ fn te_names_trailers(headers: &HeaderMap) -> bool {
 
 /// Backends read a name with their own alphabet: whatever `-` may be taken for is no way around.
 fn is_proof(name: &HeaderName) -> bool {
-    PROOFS.iter().any(|proof| reads_as(name, proof))
+    // One look for most names.
+    name.as_str().starts_with('x') && PROOFS.iter().any(|proof| reads_as(name, proof))
 }
 
 /// CGI knows `_` alone, and PHP makes one of `.` too; names are in lower case here.

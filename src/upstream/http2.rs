@@ -50,7 +50,7 @@ pub async fn attempt(
         Ok(head) => head,
         Err(error) => return Attempt::Failed(error, ()),
     };
-    let upload = body.upload();
+    let (again, upload) = (body.again(), body.upload());
     if let Some(upload) = &upload {
         upload.ask();
     }
@@ -77,8 +77,7 @@ pub async fn attempt(
             let has_begun = stream.upload.as_ref().is_some_and(UploadPump::has_begun);
             drop(stream);
             if is_unprocessed(&error) && !has_begun {
-                let body = RequestBody::streaming(upload);
-                return Attempt::Unsent(Box::new(Request::from_parts(parts, body)), ());
+                return Attempt::Unsent(Box::new(Request::from_parts(parts, again)), ());
             }
             Attempt::Failed(failure(error, upload.as_deref()), ())
         }

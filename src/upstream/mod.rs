@@ -3,6 +3,7 @@
 //! It knows nothing of WeChat. Each worker has an [`Upstream`] of its own, so nothing here is shared or locked.
 
 pub mod address;
+pub mod background;
 pub mod connect;
 pub mod discard;
 pub mod drive;
@@ -11,6 +12,7 @@ pub mod exchange;
 pub mod expectation;
 pub mod files;
 pub mod headers;
+pub mod held;
 pub mod http1;
 pub mod http2;
 pub mod lease;
@@ -29,6 +31,7 @@ pub mod tunnel;
 pub mod upload;
 pub mod upload_pump;
 pub mod websocket;
+pub mod whole;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -174,6 +177,12 @@ impl Upstream {
     #[must_use]
     pub fn authority(&self) -> &HeaderValue {
         &self.authority
+    }
+
+    /// Longest wait for a response head.
+    #[must_use]
+    pub fn response_timeout(&self) -> Duration {
+        self.connector.config.response_timeout
     }
 
     /// Longest wait for the next piece of a response body.

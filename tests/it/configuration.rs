@@ -81,7 +81,7 @@ const FAULTS: [(&str, &str, &str); 14] = [
     (
         "endpoints[6].platform",
         "wechatwork",
-        "official_account and wecom",
+        "official_account, wecom and open_platform",
     ),
 ];
 

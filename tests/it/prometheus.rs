@@ -42,7 +42,7 @@ fn a_real_prometheus_counts_what_happened() {
     let prometheus = Prometheus::watching(gate.admin);
     prometheus.wait_for("up{job='wxgate'}", 1.0);
     // Every series is there before the first event, so that a rate over it is right from then on.
-    prometheus.wait_for("count(wxgate_verifications_total == 0)", 26.0);
+    prometheus.wait_for("count(wxgate_verifications_total == 0)", 28.0);
     traffic(&gate);
     let of_shop = "wxgate_verifications_total{endpoint='shop'";
     prometheus.wait_for(&format!("sum({of_shop},result='success'}})"), 7.0);

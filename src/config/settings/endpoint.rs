@@ -1,5 +1,7 @@
 //! `endpoints`: the callback URLs answered here.
 
+use super::endpoint_path::{self, EndpointPath, PATH};
+use super::messages::{self, Messages};
 use super::{Networks, credentials, is_label, networks};
 use crate::config::duration;
 use crate::config::fault::{Faults, Wrong};
@@ -15,15 +17,18 @@ pub struct Endpoint {
     /// The only host it answers for, in lower case and without port; `None`: any. One with a host is more specific
     /// than one without at the same path.
     pub host: Option<String>,
-    /// The path without a "/" at its end; the root is "". Compare it with
-    /// `path.strip_suffix('/').unwrap_or(path)` of a request.
-    pub path: String,
+    /// Compare it with `path.strip_suffix('/').unwrap_or(path)` of a request.
+    pub path: EndpointPath,
+    /// Which console it is registered in.
+    pub platform: Platform,
     /// What proves a verification or message.
     pub credentials: Credentials,
     /// How far a timestamp may be from now, in seconds, at least 1; `None`: it is not looked at. Default `None`.
     pub timestamp_window: Option<u64>,
     /// Who may verify and send messages; `None`: everybody. Pages on the same path are open to all. Default `None`.
     pub allow: Option<Networks>,
+    /// What becomes of messages.
+    pub messages: Messages,
 }
 
 pub(super) const KEYS: [&str; 9] = [
@@ -40,8 +45,7 @@ pub(super) const KEYS: [&str; 9] = [
 const NAME: &str = "allowed are 1 to 64 of A-Z a-z 0-9 _ . -";
 const HOST: &str =
     "allowed is a host name without port such as wx.example.com (xn--… for Chinese names)";
-const PATH: &str = "allowed is a path such as /wechat, in ASCII (the rest as %XX), without query, fragment, blank or \"//\"";
-const PLATFORM: &str = "allowed are official_account and wecom";
+const PLATFORM: &str = "allowed are official_account, wecom and open_platform";
 const WINDOW: &str =
     "allowed is off or a duration in whole seconds such as 300s or 5m, at most 24h";
 
@@ -78,13 +82,14 @@ fn read_endpoint<'c>(
     seen: &mut Seen<'c>,
     faults: &mut Faults,
 ) -> Option<Endpoint> {
-    let endpoint = Section::open(item, &KEYS, faults)?;
+    let keys = [&KEYS[..], &messages::KEYS].concat();
+    let endpoint = Section::open(item, &keys, faults)?;
     let name = endpoint.read("name", NAME, faults, read_name);
     let host = match endpoint.get("host") {
         Some(_) => endpoint.read("host", HOST, faults, read_host).map(Some),
         None => Some(None),
     };
-    let path = endpoint.read("path", PATH, faults, read_path);
+    let path = endpoint.read("path", PATH, faults, endpoint_path::read);
     let platform = endpoint.read("platform", PLATFORM, faults, |place| {
         place.parse(Platform::parse)
     });
@@ -97,19 +102,30 @@ fn read_endpoint<'c>(
         Some(_) => networks::read(&endpoint, "allow", faults).map(Some),
         None => Some(None),
     };
+    let has_window = endpoint.get("timestamp_window").is_some() && timestamp_window != Some(None);
+    let messages = messages::read(
+        &endpoint,
+        platform,
+        credentials.as_ref(),
+        has_window,
+        faults,
+    );
     if let Some((name, place)) = name.clone().zip(endpoint.get("name")) {
         seen.names.push((place, name));
     }
-    if let Some((address, place)) = host.clone().zip(path.clone()).zip(endpoint.get("path")) {
+    let shape = path.as_ref().map(EndpointPath::shape);
+    if let Some((address, place)) = host.clone().zip(shape).zip(endpoint.get("path")) {
         seen.addresses.push((place, address));
     }
     Some(Endpoint {
         name: name?,
         host: host?,
         path: path?,
+        platform: platform?,
         credentials: credentials?,
         timestamp_window: timestamp_window?,
         allow: allow?,
+        messages: messages?,
     })
 }
 
@@ -133,16 +149,6 @@ fn read_host(place: &Place<'_>) -> Result<String, Wrong> {
     }
 }
 
-fn read_path(place: &Place<'_>) -> Result<String, Wrong> {
-    let path = place.text()?;
-    let is_allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'?' && byte != b'#';
-    if path.starts_with('/') && !path.contains("//") && path.bytes().all(is_allowed) {
-        Ok(path.strip_suffix('/').unwrap_or(path).to_owned())
-    } else {
-        Err(Wrong::found(format!("found {}", place.shown())))
-    }
-}
-
 fn read_window(place: &Place<'_>) -> Result<Option<u64>, Wrong> {
     if place.word()? == "off" {
         return Ok(None);
@@ -160,42 +166,6 @@ mod tests {
 
     fn yaml(more: &str) -> String {
         format!("endpoints: [{{name: a, platform: official_account, tokens: abc, {more}}}]\n")
-    }
-
-    #[test]
-    fn a_slash_at_the_end_of_a_path_does_not_count() {
-        for (path, expected) in [
-            ("/", ""),
-            ("/wx", "/wx"),
-            ("/wx/", "/wx"),
-            ("/a/b%20/", "/a/b%20"),
-        ] {
-            let settings = settings(&yaml(&format!("path: {path}")));
-            assert_eq!(settings.live.endpoints[0].path, expected, "{path}");
-        }
-    }
-
-    #[test]
-    fn a_path_that_no_request_has_is_refused() {
-        for path in [
-            "",
-            "wx",
-            "//",
-            "/wx//",
-            "/a//b",
-            "/a?b",
-            "/a#b",
-            "/a b",
-            "/a\\tb",
-            "/微信",
-            "http://a/b",
-        ] {
-            let fault = fault(&yaml(&format!("path: \"{path}\"")));
-            assert!(
-                fault.starts_with("endpoints[0].path (config.yaml): found \""),
-                "{fault}"
-            );
-        }
     }
 
     #[test]

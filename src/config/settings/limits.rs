@@ -23,6 +23,12 @@ pub struct Limits {
     pub request_fields: usize,
     /// Bytes of a request body, by path.
     pub request_body: BodyLimits,
+    /// Bytes of a message that is read to be checked, opened or held, and of the reply to it. 1 KiB to 64 MiB;
+    /// default 1 MiB.
+    pub message: usize,
+    /// Bytes of such messages and replies that each worker holds at once. At least `message`, up to 64 GiB; default
+    /// 64 MiB.
+    pub messages: usize,
     /// What an HTTP/2 client may do.
     pub http2: Http2Limits,
 }
@@ -64,7 +70,7 @@ impl BodyLimits {
     }
 }
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 12] = [
     "connections",
     "connections_per_address",
     "request_target",
@@ -72,6 +78,8 @@ const KEYS: [&str; 10] = [
     "request_fields",
     "request_body",
     "request_bodies",
+    "message",
+    "messages",
     "http2_streams",
     "http2_resets",
     "http2_control_frames",
@@ -79,16 +87,39 @@ const KEYS: [&str; 10] = [
 
 /// Larger heads do not fit into the buffers of a connection.
 const LARGEST_HEAD: u64 = 64 * 1024;
+/// Messages are a few KiB; more is a slip of the unit.
+const LARGEST_MESSAGE: u64 = 64 << 20;
+const MOST_MESSAGES: u64 = 64 << 30;
 
 pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Limits> {
     let limits = section(root, "limits", &KEYS, faults)?;
     let connections = read_connections(&limits, "connections", "auto", faults);
     let per_address = read_connections(&limits, "connections_per_address", "off", faults);
-    let target = read_bytes(&limits, "request_target", 64, "64B", faults);
-    let head = read_bytes(&limits, "request_head", 1024, "1KiB", faults);
+    let target = read_bytes(
+        &limits,
+        "request_target",
+        (64, LARGEST_HEAD),
+        "64B to 64KiB",
+        faults,
+    );
+    let head = read_bytes(
+        &limits,
+        "request_head",
+        (1024, LARGEST_HEAD),
+        "1KiB to 64KiB",
+        faults,
+    );
     let fields = read_number(&limits, "request_fields", (8, 1000), faults);
     let default = limits.read("request_body", SIZE, faults, size::size);
     let by_prefix = read_prefixes(&limits, faults);
+    let message = read_bytes(
+        &limits,
+        "message",
+        (1024, LARGEST_MESSAGE),
+        "1KiB to 64MiB",
+        faults,
+    );
+    let messages = read_messages(&limits, message, faults);
     let streams = read_number(&limits, "http2_streams", (1, 1000), faults);
     let resets = read_number(&limits, "http2_resets", (1, 1_000_000), faults);
     let control_frames = read_number(&limits, "http2_control_frames", (1, 1_000_000), faults);
@@ -102,6 +133,8 @@ pub(super) fn read(root: &Section<'_>, faults: &mut Faults) -> Option<Limits> {
             default: default?,
             by_prefix: by_prefix?,
         },
+        message: message?,
+        messages: messages?,
         http2: Http2Limits {
             streams: streams?,
             resets: resets?,
@@ -144,14 +177,32 @@ fn read_number(
 fn read_bytes(
     limits: &Section<'_>,
     key: &str,
-    least: u64,
-    least_shown: &str,
+    (least, most): (u64, u64),
+    shown: &str,
     faults: &mut Faults,
 ) -> Option<usize> {
-    let allowed = format!("allowed is a size from {least_shown} to 64KiB");
+    let allowed = format!("allowed is a size from {shown}");
     limits.read(key, &allowed, faults, |place| {
         let bytes = size::size(place)?;
-        if (least..=LARGEST_HEAD).contains(&bytes) {
+        if (least..=most).contains(&bytes) {
+            Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
+        } else {
+            Err(Wrong::found(format!("found {}", place.shown())))
+        }
+    })
+}
+
+/// A single message must fit.
+fn read_messages(
+    limits: &Section<'_>,
+    message: Option<usize>,
+    faults: &mut Faults,
+) -> Option<usize> {
+    let least = message.map_or(0, |bytes| bytes as u64);
+    let allowed = "allowed is a size from limits.message to 64GiB";
+    limits.read("messages", allowed, faults, |place| {
+        let bytes = size::size(place)?;
+        if (least..=MOST_MESSAGES).contains(&bytes) {
             Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
         } else {
             Err(Wrong::found(format!("found {}", place.shown())))
@@ -226,6 +277,14 @@ mod tests {
             (
                 "request_bodies: {/a: 1}",
                 "limits.request_bodies.\"/a\" (config.yaml): found 1 without a unit",
+            ),
+            (
+                "message: 1023B",
+                "limits.message (config.yaml): found \"1023B\"; allowed is a size from 1KiB to 64MiB",
+            ),
+            (
+                "messages: 1023KiB",
+                "limits.messages (config.yaml): found \"1023KiB\"; allowed is a size from limits.message to 64GiB",
             ),
             (
                 "http2_streams: 1001",

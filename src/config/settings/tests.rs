@@ -25,9 +25,9 @@ const REFUSAL: &str = r#"invalid configuration, 35 faults:
   timeouts (config.yaml): found text of 4 characters; allowed are the keys handshake, request_head, idle, request_body, response, tunnel
   trusted_proxies[0] (config.yaml): found "10.0.0.0/33"; allowed is an address or network such as 127.0.0.1, 10.0.0.0/8 or fd00::/8
   endpoints[0].path (config.yaml): found "wechat"; allowed is a path such as /wechat, in ASCII (the rest as %XX), without query, fragment, blank or "//"
-  endpoints[0].platform (config.yaml): found "official"; allowed are official_account and wecom
+  endpoints[0].platform (config.yaml): found "official"; allowed are official_account, wecom and open_platform
   endpoints[0].tokens (config.yaml): found a number where text belongs, put it in quotes (value not shown); allowed is text, {file: PATH} or {env: NAME}
-  endpoints[1].token (config.yaml): unknown key (did you mean tokens?); allowed are the keys name, host, path, platform, tokens, encoding_aes_keys, receive_ids, timestamp_window, allow
+  endpoints[1].token (config.yaml): unknown key (did you mean tokens?); allowed are the keys name, host, path, platform, tokens, encoding_aes_keys, receive_ids, timestamp_window, allow, messages, mode, deliver, reply_within, replay
   endpoints[1].tokens[3] (config.yaml): token starts with a UTF-8 BOM; save it as UTF-8 without BOM
   endpoints[1].tokens[4] (config.yaml): the environment variable NO_SUCH_TOKEN is not set
   endpoints[1].tokens[1] (config.yaml): the same token as endpoints[1].tokens[0]; each token may stand once
@@ -141,7 +141,8 @@ fn the_reference_loads_and_states_the_defaults() {
         stated
             .endpoints
             .iter()
-            .all(|endpoint| endpoint.timestamp_window.is_none())
+            .all(|endpoint| endpoint.timestamp_window.is_none()
+                && endpoint.messages.pass_untouched())
     );
     assert!(defaults.endpoints.is_empty() && defaults.domain_files.is_empty());
 }
@@ -158,6 +159,7 @@ fn the_reference_names_every_key_of_the_reader_and_says_its_default() {
         text.matches("Default").count(),
         crate::config::defaults::DEFAULTS.len() - 1
             + ["name", "host", "timestamp_window", "allow"].len()
+            + super::messages::KEYS.len()
             + ["ca", "server_name", "cert"].len()
             + [
                 "acme",
@@ -168,7 +170,7 @@ fn the_reference_names_every_key_of_the_reader_and_says_its_default() {
             ]
             .len()
             + ["ca", "renew_before", "retry_pause"].len(),
-        "tls.certificates has no default, four keys of list items have one, three of upstream.tls, and tls.acme with \
+        "tls.certificates has no default, nine keys of list items have one, three of upstream.tls, and tls.acme with \
          seven of its own"
     );
     let items = tree
@@ -179,7 +181,10 @@ fn the_reference_names_every_key_of_the_reader_and_says_its_default() {
         .flatten()
         .flat_map(|item| item.as_dict().unwrap().keys().map(String::as_str))
         .collect();
-    assert_eq!(keys, BTreeSet::from(super::endpoint::KEYS));
+    let known = super::endpoint::KEYS
+        .into_iter()
+        .chain(super::messages::KEYS);
+    assert_eq!(keys, known.collect());
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod acme;
 mod connection;
 mod family;
+mod message;
 mod process;
 mod reload;
 pub mod request;
@@ -19,6 +20,7 @@ use prometheus::{Encoder, Registry, TextEncoder};
 
 pub use acme::AcmeMetrics;
 pub use connection::ConnectionMetrics;
+pub use message::{MessageCounters, MessageMetrics, MessageSeries};
 pub use process::ProcessMetrics;
 pub use reload::ReloadMetrics;
 pub use request::RequestMetrics;
@@ -35,6 +37,8 @@ pub struct Metrics {
     registry: Registry,
     /// Verdicts on verifications.
     pub verification: VerificationMetrics,
+    /// Verdicts on messages, and replies to them.
+    pub message: MessageMetrics,
     /// Requests and their answers.
     pub request: RequestMetrics,
     /// Connections and handshakes.
@@ -63,6 +67,7 @@ impl Metrics {
         let families = Families::of(&registry);
         Ok(Self {
             verification: VerificationMetrics::new(&families)?,
+            message: MessageMetrics::new(&families)?,
             request: RequestMetrics::new(&families)?,
             connection: ConnectionMetrics::new(&families)?,
             upstream: UpstreamMetrics::new(&families)?,

@@ -42,7 +42,7 @@ impl VerificationMetrics {
             )?,
             credential_used: families.counter_vec(
                 "wxgate_credential_used_total",
-                "Good verifications by the credential that matched; slot 0 is the newest.",
+                "Good verifications and messages by the credential that matched; slot 0 is the newest.",
                 &["endpoint", "kind", "slot"],
             )?,
             seconds: families.histogram(
@@ -180,6 +180,11 @@ impl EndpointMetrics {
     /// A verification was answered, by these slots of the configuration's lists.
     pub fn verified(&self, token_slot: usize, key_slot: Option<usize>) {
         self.succeeded.inc();
+        self.used(token_slot, key_slot);
+    }
+
+    /// A verification or message passed by these slots.
+    pub fn used(&self, token_slot: usize, key_slot: Option<usize>) {
         if let Some(token) = self.tokens.get(token_slot) {
             token.inc();
         }

@@ -30,6 +30,12 @@ fn endpoint(entry: &Entry, texts: &Texts) -> Markup {
         "either" => texts.mode_either,
         _ => texts.mode_encrypted,
     };
+    let messages = match entry.messages {
+        "observe" => texts.messages_observe,
+        "verify" => texts.messages_verify,
+        "open" => texts.messages_open,
+        _ => texts.messages_forward,
+    };
     html! {
         article {
             h3 { (entry.name) " " small { (platform) } }
@@ -54,7 +60,7 @@ fn endpoint(entry: &Entry, texts: &Texts) -> Markup {
                     dd { (receive_ids(ids, texts)) }
                 }
                 dt { (texts.messages) }
-                dd { (texts.messages_forward) }
+                dd { (messages) }
                 @if let Some(allow) = &entry.allow {
                     dt { (texts.allow) }
                     dd { (allow.join(", ")) }

@@ -4,15 +4,13 @@
 //! stand here as `***`. Every field of the settings is taken apart by name, so that a new one is either shown or left
 //! out on purpose.
 
-use std::time::Duration;
-
+use super::endpoint_settings;
 use super::setting::{HIDDEN, Setting, Settings, on, size};
 use crate::config::{
-    Acme, Boot, ClientAuth, Collector, Endpoint, Http2Limits, Limits, Listen, Live, LogFormat,
-    OtherRequests, Protocol, RenewBefore, Target, Timeouts, Tls, TlsVersion, Trace, Underscores,
-    Upstream, UpstreamTls,
+    Acme, Boot, ClientAuth, Collector, Http2Limits, Limits, Listen, Live, LogFormat, OtherRequests,
+    Protocol, RenewBefore, Target, Timeouts, Tls, TlsVersion, Trace, Underscores, Upstream,
+    UpstreamTls,
 };
-use crate::wechat::{ReceiveIds, Scheme};
 
 /// All of them, in the order of `config.yaml`.
 pub(super) fn of(boot: &Boot, live: &Live) -> Vec<Setting> {
@@ -60,7 +58,7 @@ pub(super) fn of(boot: &Boot, live: &Live) -> Vec<Setting> {
     };
     settings.add("headers.underscores", underscores);
     for (number, endpoint) in endpoints.iter().enumerate() {
-        add_endpoint(&mut settings, number, endpoint);
+        endpoint_settings::add(&mut settings, number, endpoint);
     }
     settings.list("domain_files", domain_files.keys().cloned());
     settings.add("log.level", log.level.to_string().to_ascii_lowercase());
@@ -209,6 +207,8 @@ fn add_limits(settings: &mut Settings, limits: &Limits) {
         request_head,
         request_fields,
         request_body,
+        message,
+        messages,
         http2,
     } = limits;
     let Http2Limits {
@@ -233,42 +233,11 @@ fn add_limits(settings: &mut Settings, limits: &Limits) {
     let bodies = request_body.prefixes();
     let bodies = bodies.map(|(prefix, limit)| format!("{prefix}: {}", size(limit)));
     settings.list("limits.request_bodies", bodies);
+    settings.add("limits.message", size(*message as u64));
+    settings.add("limits.messages", size(*messages as u64));
     settings.add("limits.http2_streams", streams);
     settings.add("limits.http2_resets", resets);
     settings.add("limits.http2_control_frames", control_frames);
-}
-
-fn add_endpoint(settings: &mut Settings, number: usize, endpoint: &Endpoint) {
-    let Endpoint {
-        name,
-        host,
-        path,
-        credentials,
-        timestamp_window,
-        allow,
-    } = endpoint;
-    let key = |key: &str| format!("endpoints[{number}].{key}");
-    let hidden = |count: usize| std::iter::repeat_n(HIDDEN.to_owned(), count);
-    settings.add(key("name"), name);
-    if let Some(host) = host {
-        settings.add(key("host"), host);
-    }
-    settings.add(key("path"), if path.is_empty() { "/" } else { path });
-    settings.list(key("tokens"), hidden(credentials.tokens.len()));
-    settings.list(key("encoding_aes_keys"), hidden(credentials.keys().len()));
-    if let Scheme::Encrypted(envelopes) | Scheme::Either(envelopes) = &credentials.scheme {
-        match &envelopes.receive_ids {
-            ReceiveIds::Any => settings.add(key("receive_ids"), "any"),
-            ReceiveIds::OneOf(ids) => {
-                settings.list(key("receive_ids"), ids.iter().map(|id| format!("{id:?}")));
-            }
-        }
-    }
-    let window = timestamp_window.map(Duration::from_secs);
-    settings.time_or_off(&key("timestamp_window"), window);
-    if let Some(allow) = allow {
-        settings.networks(key("allow"), allow);
-    }
 }
 
 fn add_trace(settings: &mut Settings, trace: &Trace) {

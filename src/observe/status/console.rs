@@ -17,7 +17,7 @@ const MOST_URLS: usize = 8;
 pub(super) struct Entry {
     /// The label in metrics and logs.
     pub(super) name: String,
-    /// `official_account` or `wecom`.
+    /// `official_account`, `wecom` or `open_platform`.
     pub(super) platform: &'static str,
     /// The only host that it answers for.
     pub(super) host: Option<String>,
@@ -35,6 +35,8 @@ pub(super) struct Entry {
     pub(super) encoding_aes_keys: usize,
     /// For whom an envelope may be; `None` where none is opened, and nothing in it where that is not compared.
     pub(super) receive_ids: Option<Vec<String>>,
+    /// What becomes of messages: `forward`, `observe`, `verify` or `open`.
+    pub(super) messages: &'static str,
     /// In seconds; `None`: timestamps are not looked at.
     pub(super) timestamp_window_seconds: Option<u64>,
     /// Networks; `None`: everybody.
@@ -62,7 +64,7 @@ impl Entry {
             let of = |slot| slots.get(&slot).copied().unwrap_or_default();
             (0..count).map(of).collect()
         };
-        let platform = platform(&credentials.scheme);
+        let platform = endpoint.platform;
         let (encryption, envelopes) = scheme(&credentials.scheme);
         Self {
             name: endpoint.name.clone(),
@@ -76,6 +78,7 @@ impl Entry {
             tokens,
             encoding_aes_keys: keys,
             receive_ids: envelopes.map(|envelopes| ids(&envelopes.receive_ids)),
+            messages: endpoint.messages.handling.name(),
             timestamp_window_seconds: endpoint.timestamp_window,
             allow: endpoint
                 .allow
@@ -86,13 +89,6 @@ impl Entry {
             tokens_used: used(&counts.tokens, tokens),
             encoding_aes_keys_used: used(&counts.keys, keys),
         }
-    }
-}
-
-fn platform(scheme: &Scheme) -> Platform {
-    match scheme {
-        Scheme::Encrypted(_) => Platform::Wecom,
-        Scheme::Plain | Scheme::Either(_) => Platform::OfficialAccount,
     }
 }
 

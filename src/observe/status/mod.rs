@@ -7,6 +7,7 @@ mod cards;
 mod charts;
 mod configuration;
 mod console;
+mod endpoint_settings;
 mod gather;
 mod guard;
 mod history;

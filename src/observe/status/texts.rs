@@ -55,6 +55,9 @@ texts! {
     receive_empty: "（空）", "(empty)";
     messages: "消息 (POST)", "Messages (POST)";
     messages_forward: "原样转发给后端", "passed on to the backend untouched";
+    messages_observe: "检查并计数，全部转发给后端 (observe)", "checked and counted, all passed on to the backend (observe)";
+    messages_verify: "检查签名，伪造的被拒绝 (verify)", "checked: forged ones are refused (verify)";
+    messages_open: "检查并解密后转发，回复自动加密 (open)", "checked and opened for the backend, its replies sealed (open)";
     allow: "允许来源", "Allowed from";
     verified: "通过", "passed";
     refused: "拒绝", "refused";

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use wxgate::config::{Boot, Endpoint, Listen, Live, Settings, Target, Tls, Upstream, UpstreamTls};
+use wxgate::config::{
+    Boot, Endpoint, Handling, Listen, Live, Settings, Target, Tls, Upstream, UpstreamTls,
+};
 use wxgate::wechat::Scheme;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -94,6 +96,8 @@ fn live(live: &Live) {
     assert!((1024..=64 * 1024).contains(&limits.request_head));
     assert!((8..=1000).contains(&limits.request_fields));
     assert!(limits.request_body.default <= 1 << 40);
+    assert!((1024..=64 << 20).contains(&limits.message));
+    assert!(limits.message <= limits.messages);
     assert!((1..=1000).contains(&limits.http2.streams));
     assert!((1..=1_000_000).contains(&limits.http2.resets));
     assert!((1..=1_000_000).contains(&limits.http2.control_frames));
@@ -109,11 +113,11 @@ fn endpoints(endpoints: &[Endpoint]) {
     assert_eq!(names.len(), endpoints.len(), "a name stands twice");
     let places = endpoints
         .iter()
-        .map(|endpoint| (&endpoint.host, &endpoint.path));
+        .map(|endpoint| (&endpoint.host, endpoint.path.as_str()));
     let places: BTreeSet<_> = places.collect();
     assert_eq!(places.len(), endpoints.len(), "a path stands twice");
     for endpoint in endpoints {
-        let path = &endpoint.path;
+        let path = endpoint.path.as_str();
         assert!(
             path.is_empty() || path.starts_with('/') && !path.ends_with('/'),
             "{path}"
@@ -126,5 +130,10 @@ fn endpoints(endpoints: &[Endpoint]) {
         }
         let window = endpoint.timestamp_window;
         assert!(window.is_none_or(|window| (1..=DAY.as_secs()).contains(&window)));
+        let messages = &endpoint.messages;
+        let has_keys = !endpoint.credentials.keys().is_empty();
+        assert!(has_keys || !messages.mode.is_encrypted());
+        assert!(messages.handling != Handling::Open || messages.mode.is_encrypted());
+        assert!(messages.replay.is_none() || window.is_some());
     }
 }

@@ -1,0 +1,122 @@
+//! Whether a platform sent a message: counted, and logged if not.
+
+use http::StatusCode;
+
+use super::delivery::Opening;
+use super::{Done, Message, Messages};
+use crate::config::Handling;
+use crate::gateway::answer::unix_seconds;
+use crate::gateway::pending::Pending;
+use crate::gateway::respond;
+use crate::observe::labels::Label;
+use crate::wechat::message::{Genuine, MessageQuery, check, check_encrypted_head};
+use crate::wechat::{Clock, Rejection};
+
+impl Messages {
+    /// What the head says about a message that is checked, if that may be true; `None` if there is nothing to check, or
+    /// not any more.
+    pub(super) fn head<'q>(
+        &self,
+        message: &Message<'_>,
+        query: &'q str,
+        pending: &mut Pending,
+    ) -> Result<Option<MessageQuery<'q>>, Done> {
+        let endpoint = message.endpoint;
+        if endpoint.messages.handling == Handling::Forward {
+            return Ok(None);
+        }
+        let asked = MessageQuery::parse(query).and_then(|asked| {
+            if endpoint.messages.mode.is_encrypted() {
+                check_encrypted_head(&endpoint.credentials, &asked)?;
+            }
+            Ok(asked)
+        });
+        match asked {
+            Ok(asked) => Ok(Some(asked)),
+            Err(rejection) => reject(message, rejection, pending).map(|()| None),
+        }
+    }
+
+    /// What is to be opened of a message that is genuine; `None` if nothing is, or if it is only observed.
+    pub(super) fn verdict(
+        &self,
+        message: &Message<'_>,
+        asked: &MessageQuery<'_>,
+        body: &[u8],
+        pending: &mut Pending,
+    ) -> Result<Option<Opening>, Done> {
+        let genuine = match self.genuine(message, asked, body) {
+            Ok(genuine) => genuine,
+            Err(rejection) => return reject(message, rejection, pending).map(|()| None),
+        };
+        let (token_slot, opened) = (genuine.token_slot, genuine.opened);
+        let key_slot = opened.as_ref().map(|opened| opened.key_slot);
+        let opening = match opened.filter(|_| message.endpoint.messages.handling == Handling::Open)
+        {
+            Some(opened) => match Opening::of(message, asked, token_slot, opened) {
+                Ok(opening) => Some(opening),
+                Err(rejection) => return reject(message, rejection, pending).map(|()| None),
+            },
+            None => None,
+        };
+        message.counted.messages.accepted();
+        message.counted.metrics.used(token_slot, key_slot);
+        pending.exchange.verdict("ok");
+        Ok(opening)
+    }
+
+    fn genuine(
+        &self,
+        message: &Message<'_>,
+        asked: &MessageQuery<'_>,
+        body: &[u8],
+    ) -> Result<Genuine, Rejection> {
+        let endpoint = message.endpoint;
+        let clock = Clock {
+            now: unix_seconds(),
+            window: endpoint.timestamp_window,
+        };
+        let mode = endpoint.messages.mode;
+        let genuine = check(&endpoint.credentials, mode, asked, body, clock)?;
+        let memory = message.counted.memory.as_ref();
+        if memory.is_some_and(|memory| !memory.takes(genuine.fingerprint)) {
+            return Err(Rejection::Replayed);
+        }
+        Ok(genuine)
+    }
+}
+
+/// Accounts for a message that is not genuine. Whoever sent it learns a status; the reason is for the operator.
+///
+/// # Errors
+/// The refusal, unless messages are only observed.
+pub(super) fn reject(
+    message: &Message<'_>,
+    rejection: Rejection,
+    pending: &mut Pending,
+) -> Result<(), Done> {
+    let is_observed = message.endpoint.messages.handling == Handling::Observe;
+    let caller = message.forwarding.caller;
+    message.counted.messages.rejected(rejection);
+    pending.exchange.verdict(rejection.label());
+    tracing::warn!(
+        endpoint = %message.counted.name,
+        reason = rejection.label(),
+        client = %caller.address,
+        listener = caller.listener.label(),
+        request_id = pending.request_id.to_str().unwrap_or_default(),
+        cause = rejection.cause_zh(),
+        cause_en = rejection.cause_en(),
+        "{}",
+        if is_observed { "message would be refused" } else { "message refused" }
+    );
+    if is_observed {
+        return Ok(());
+    }
+    let status = if rejection.is_bad_request() {
+        StatusCode::BAD_REQUEST
+    } else {
+        StatusCode::FORBIDDEN
+    };
+    Err(Done::Answered(Box::new(respond::status(status))))
+}
