@@ -77,7 +77,7 @@ impl Handshakes {
         };
         metrics.connection.handshake_failed(failure.label);
         failure.log(peer);
-        observer.handshakes.failed(failure.of(peer));
+        observer.recent.handshakes.failed(failure.of(peer));
         None
     }
 

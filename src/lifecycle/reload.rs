@@ -140,6 +140,7 @@ impl Reload {
     fn remember(&self, result: ReloadLabel, faults: Vec<String>) {
         let at = SystemTime::now();
         self.observer
+            .recent
             .reloads
             .ended(EndedReload { at, result, faults });
     }

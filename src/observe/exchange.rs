@@ -11,15 +11,12 @@ use http::StatusCode;
 
 use super::access_log::{AccessLog, Asked, Ended, Line};
 use super::address::Address;
-use super::handshakes::FailedHandshakes;
 use super::labels::{
     AbortLabel, Label, ListenerLabel, MethodLabel, ProtocolLabel, RefusalLabel, RouteLabel,
     StatusLabel, TunnelEndLabel, UpstreamErrorLabel,
 };
 use super::metrics::Metrics;
-use super::reachability::Reachability;
 use super::recent::Recent;
-use super::reloads::Reloads;
 use super::seldom::Seldom;
 use super::trace::span::{Named, Span, UpstreamPart};
 use super::trace::spans::Spans;
@@ -36,14 +33,8 @@ pub struct Observer {
     pub tracing: Option<Tracing>,
     /// Where spans go. None if they are not exported.
     pub spans: Option<Spans>,
-    /// What the status page shows of verifications.
+    /// What the status page shows of what has happened.
     pub recent: Recent,
-    /// The same of TLS handshakes that failed.
-    pub handshakes: FailedHandshakes,
-    /// The same of connections to the upstream.
-    pub reachability: Reachability,
-    /// The same of reloads.
-    pub reloads: Reloads,
     /// A verification of a path that is no endpoint's.
     pub stray: Seldom,
     is_cutting: AtomicBool,
@@ -59,9 +50,6 @@ impl Observer {
             tracing: None,
             spans: None,
             recent: Recent::default(),
-            handshakes: FailedHandshakes::default(),
-            reachability: Reachability::default(),
-            reloads: Reloads::default(),
             stray: Seldom::default(),
             is_cutting: AtomicBool::new(false),
         }

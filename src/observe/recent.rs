@@ -1,4 +1,4 @@
-//! The last verifications, for whoever looks at them a moment after the console has said no.
+//! What has happened lately, the last verifications above all, for whoever looks a moment after the console has said no.
 //!
 //! Bounded in number; every text in it is bounded and free of secrets by those who make it.
 
@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::address::Address;
+use super::handshakes::FailedHandshakes;
 use super::labels::ListenerLabel;
+use super::reachability::Reachability;
+use super::reloads::Reloads;
 
 /// Verifications that are remembered.
 const MOST: usize = 100;
@@ -59,9 +62,15 @@ pub struct Stray {
     pub times: u64,
 }
 
-/// The last of both.
+/// The last of everything.
 #[derive(Debug, Default)]
 pub struct Recent {
+    /// TLS handshakes that failed.
+    pub handshakes: FailedHandshakes,
+    /// Connections to the upstream.
+    pub reachability: Reachability,
+    /// Reloads of the configuration.
+    pub reloads: Reloads,
     seen: Mutex<VecDeque<Seen>>,
     strays: Mutex<VecDeque<Stray>>,
 }

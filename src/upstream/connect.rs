@@ -210,11 +210,11 @@ impl Connector {
         match &connected {
             Ok(_) => {
                 self.observer.metrics.upstream.connected(began.elapsed());
-                self.observer.reachability.connected();
+                self.observer.recent.reachability.connected();
             }
             Err(error) => {
                 if let Some(kind) = error.label() {
-                    self.observer.reachability.failed(kind);
+                    self.observer.recent.reachability.failed(kind);
                 }
             }
         }

@@ -49,7 +49,7 @@ pub(super) fn gather(status: &Status, live: &Live, hour: &Hour) -> View {
         acme: acme(facts, observer),
         upstream: upstream(facts, observer, hour),
         traffic: traffic(facts, observer),
-        reload: observer.reloads.last().map(|reload| ReloadView {
+        reload: observer.recent.reloads.last().map(|reload| ReloadView {
             at: Time(reload.at),
             result: reload.result.label(),
             faults: reload.faults,
@@ -122,12 +122,12 @@ fn acme(facts: &Facts, observer: &Observer) -> Option<AcmeView> {
 
 fn upstream(facts: &Facts, observer: &Observer, hour: &Hour) -> UpstreamView {
     let metrics = &observer.metrics.upstream;
-    let failure = observer.reachability.last_failure();
+    let failure = observer.recent.reachability.last_failure();
     UpstreamView {
         url: configuration::upstream_url(&facts.boot.upstream),
         connections: metrics.open_now(),
         requests_waiting: metrics.waiting_now(),
-        last_connected_at: observer.reachability.last_success().map(Time),
+        last_connected_at: observer.recent.reachability.last_success().map(Time),
         last_connect_failure: failure.map(|(at, kind)| ConnectFailure {
             at: Time(at),
             kind: kind.label(),
@@ -164,7 +164,13 @@ fn handshakes(observer: &Observer, hour: &Hour) -> HandshakesView {
     };
     HandshakesView {
         failed_last_hour: by_label::<HandshakeLabel>(&hour.all.failed_handshakes),
-        last: observer.handshakes.last().into_iter().map(view).collect(),
+        last: observer
+            .recent
+            .handshakes
+            .last()
+            .into_iter()
+            .map(view)
+            .collect(),
     }
 }
 
