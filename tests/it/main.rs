@@ -73,8 +73,8 @@ mod negatives;
 mod observability;
 mod packages;
 mod partners;
-#[cfg(feature = "acme")]
 mod pay_notices;
+#[cfg(feature = "acme")]
 mod pebble;
 mod pool;
 mod prometheus;
