@@ -25,6 +25,9 @@ _wxgate() {
             wxgate,drain)
                 cmd="wxgate__subcmd__drain"
                 ;;
+            wxgate,explain)
+                cmd="wxgate__subcmd__explain"
+                ;;
             wxgate,healthcheck)
                 cmd="wxgate__subcmd__healthcheck"
                 ;;
@@ -46,6 +49,9 @@ _wxgate() {
             wxgate__subcmd__help,drain)
                 cmd="wxgate__subcmd__help__subcmd__drain"
                 ;;
+            wxgate__subcmd__help,explain)
+                cmd="wxgate__subcmd__help__subcmd__explain"
+                ;;
             wxgate__subcmd__help,healthcheck)
                 cmd="wxgate__subcmd__help__subcmd__healthcheck"
                 ;;
@@ -65,7 +71,7 @@ _wxgate() {
 
     case "${cmd}" in
         wxgate)
-            opts="-c -h -V --config --set --upstream --log-level --log-format --help --version serve demo check simulate healthcheck drain help"
+            opts="-c -h -V --config --set --upstream --log-level --log-format --help --version serve demo check explain simulate healthcheck drain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -188,6 +194,48 @@ _wxgate() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wxgate__subcmd__explain)
+            opts="-c -h --config --set --upstream --log-level --log-format --lang --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upstream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lang)
+                    COMPREPLY=($(compgen -W "zh en" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wxgate__subcmd__healthcheck)
             opts="-h --address --live --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -207,7 +255,7 @@ _wxgate() {
             return 0
             ;;
         wxgate__subcmd__help)
-            opts="serve demo check simulate healthcheck drain help"
+            opts="serve demo check explain simulate healthcheck drain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -249,6 +297,20 @@ _wxgate() {
             return 0
             ;;
         wxgate__subcmd__help__subcmd__drain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wxgate__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

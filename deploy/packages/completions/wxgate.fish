@@ -34,6 +34,7 @@ complete -c wxgate -n "__fish_wxgate_needs_command" -s V -l version -d 'Print ve
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "serve" -d 'Serve'
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "demo" -d 'Serve at once, without any file: own certificate, sample backend, sample endpoints, and curl lines to try'
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "check" -d 'Check configuration, certificates and keys, and exit: 0 if good, 78 if not. Nothing is bound'
+complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "explain" -d 'Say why logged verifications fail, by the configuration alone: 0 if all would pass, 1 if one would not, 2 if there is nothing to explain. No secret is shown'
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "simulate" -d 'Play a console against any server, wxgate or not, and say what would fail and why: 0 passed, 1 something fails, 2 wrong arguments'
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "healthcheck" -d 'Ask a running wxgate whether it is ready, for probes in images without a shell: 0 if so, else 1'
 complete -c wxgate -n "__fish_wxgate_needs_command" -f -a "drain" -d 'Have a running wxgate begin its drain, as SIGTERM would, and wait for its end, for hooks in images without a shell: 0 if it has ended, 75 if it still drains, 1 if nothing was begun'
@@ -54,6 +55,14 @@ complete -c wxgate -n "__fish_wxgate_using_subcommand check" -l upstream -d 'Whe
 complete -c wxgate -n "__fish_wxgate_using_subcommand check" -l log-level -d '`error`, `warn`, `info`, `debug` or `trace`. Short for `--set log.level=…`' -r
 complete -c wxgate -n "__fish_wxgate_using_subcommand check" -l log-format -d '`text` or `json`. Short for `--set log.format=…`' -r
 complete -c wxgate -n "__fish_wxgate_using_subcommand check" -s h -l help -d 'Print help'
+complete -c wxgate -n "__fish_wxgate_using_subcommand explain" -s c -l config -d 'Configuration file. Without one, only environment and flags are read' -r -F
+complete -c wxgate -n "__fish_wxgate_using_subcommand explain" -l set -d 'Any key of the configuration, such as `upstream.idle_timeout=2s`. May be repeated' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand explain" -l upstream -d 'Where the backend is: `http://host:port` or `unix:/path`. Short for `--set upstream.url=…`' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand explain" -l log-level -d '`error`, `warn`, `info`, `debug` or `trace`. Short for `--set log.level=…`' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand explain" -l log-format -d '`text` or `json`. Short for `--set log.format=…`' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand explain" -l lang -d '`zh` or `en`. Default: the terminal\'s' -r -f -a "zh\t''
+en\t''"
+complete -c wxgate -n "__fish_wxgate_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l platform -d 'Which console' -r -f -a "official_account\t''
 wecom\t''"
 complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l token -d 'The token' -r
@@ -76,10 +85,11 @@ complete -c wxgate -n "__fish_wxgate_using_subcommand drain" -l pid -d 'The proc
 complete -c wxgate -n "__fish_wxgate_using_subcommand drain" -l timeout -d 'Longest wait for its end, such as `40s`. Without it: as long as it takes' -r
 complete -c wxgate -n "__fish_wxgate_using_subcommand drain" -l no-wait -d 'Do not wait at all: exit with 0 as soon as it has been told'
 complete -c wxgate -n "__fish_wxgate_using_subcommand drain" -s h -l help -d 'Print help'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check simulate healthcheck drain help" -f -a "serve" -d 'Serve'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check simulate healthcheck drain help" -f -a "demo" -d 'Serve at once, without any file: own certificate, sample backend, sample endpoints, and curl lines to try'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check simulate healthcheck drain help" -f -a "check" -d 'Check configuration, certificates and keys, and exit: 0 if good, 78 if not. Nothing is bound'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check simulate healthcheck drain help" -f -a "simulate" -d 'Play a console against any server, wxgate or not, and say what would fail and why: 0 passed, 1 something fails, 2 wrong arguments'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check simulate healthcheck drain help" -f -a "healthcheck" -d 'Ask a running wxgate whether it is ready, for probes in images without a shell: 0 if so, else 1'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check simulate healthcheck drain help" -f -a "drain" -d 'Have a running wxgate begin its drain, as SIGTERM would, and wait for its end, for hooks in images without a shell: 0 if it has ended, 75 if it still drains, 1 if nothing was begun'
-complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check simulate healthcheck drain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check explain simulate healthcheck drain help" -f -a "serve" -d 'Serve'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check explain simulate healthcheck drain help" -f -a "demo" -d 'Serve at once, without any file: own certificate, sample backend, sample endpoints, and curl lines to try'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check explain simulate healthcheck drain help" -f -a "check" -d 'Check configuration, certificates and keys, and exit: 0 if good, 78 if not. Nothing is bound'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check explain simulate healthcheck drain help" -f -a "explain" -d 'Say why logged verifications fail, by the configuration alone: 0 if all would pass, 1 if one would not, 2 if there is nothing to explain. No secret is shown'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check explain simulate healthcheck drain help" -f -a "simulate" -d 'Play a console against any server, wxgate or not, and say what would fail and why: 0 passed, 1 something fails, 2 wrong arguments'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check explain simulate healthcheck drain help" -f -a "healthcheck" -d 'Ask a running wxgate whether it is ready, for probes in images without a shell: 0 if so, else 1'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check explain simulate healthcheck drain help" -f -a "drain" -d 'Have a running wxgate begin its drain, as SIGTERM would, and wait for its end, for hooks in images without a shell: 0 if it has ended, 75 if it still drains, 1 if nothing was begun'
+complete -c wxgate -n "__fish_wxgate_using_subcommand help; and not __fish_seen_subcommand_from serve demo check explain simulate healthcheck drain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
