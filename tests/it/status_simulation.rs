@@ -298,8 +298,8 @@ fn nothing_but_an_own_endpoint_is_asked() {
             "host of the URL must be",
         ),
         (
-            "shop",
-            "https://evil.example/shop".to_owned(),
+            "other",
+            "https://evil.example/other".to_owned(),
             "itself",
             422,
             "host of the URL must be",

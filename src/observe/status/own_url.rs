@@ -7,8 +7,8 @@
 //! | port | 80, 443, `http.redirect_port`, or that of a listener |
 //! | path | the endpoint's |
 //!
-//! "Itself" connects to a listener of this process, whatever the name leads to: there any host and any port will do where
-//! no name is known, since they are only said and not followed.
+//! "Itself" connects to a listener of this process, whatever the name leads to: there any port will do, and any host that the
+//! endpoint answers for, since they are only said and not followed.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -33,9 +33,9 @@ pub(super) fn check(wish: &Wish, live: &Live, facts: &Facts) -> Result<Play, Ref
     if !endpoint.path.is(path) {
         return Err(Refusal::OtherPath);
     }
-    let has_names = has_names(endpoint, live);
     let is_own = names(endpoint, live).any(|name| is_named(&url.host, name));
-    if !is_own && (has_names || wish.via == Via::Name) {
+    let takes_any = wish.via == Via::Itself && endpoint.host.is_none();
+    if !is_own && !takes_any {
         return Err(Refusal::OtherHost);
     }
     let connect = match wish.via {

@@ -35,9 +35,9 @@ pub(super) fn page(view: &View, hour: &Hour, language: Language, notice: Option<
             }
             body {
                 p #stale hidden role="status" { (texts.stale) }
+                @if let Some(notice) = notice { p #notice .bad role="alert" { (notice) } }
                 main {
                     (header(view, &clock))
-                    @if let Some(notice) = notice { p #notice .bad role="alert" { (notice) } }
                     (cards::endpoints(&view.endpoints, is_busy, texts))
                     (played::simulation(view.simulation.as_ref(), &clock, language))
                     (tables::verifications(&view.verifications, &clock, language))

@@ -106,7 +106,7 @@ fn report(report: &Report, view: &SimulationView, texts: &Texts, language: Langu
             span.pill.(class) { (verdict) }
             @for address in &report.addresses { " " code { (address) } }
             @if let Some(tls) = &report.tls {
-                " " code { (tls.version) } " " (texts.days_left) " " (tls.days_left)
+                " " code { (tls.version) } " " (texts.simulation_days) " " (tls.days_left)
             }
         }
         @if !report.passed && view.has_allow { p.warn { (texts.simulation_allow) } }

@@ -71,7 +71,7 @@ texts! {
     simulate_unknown: "没有这个回调地址，配置可能刚刚重新加载过。", "There is no such endpoint; the configuration may have been reloaded.";
     simulate_no_url: "这不是 URL，应形如 https://你的域名/路径。", "This is no URL such as https://YOUR-NAME/path.";
     simulate_other_path: "URL 的路径与 endpoints[].path 不一致。", "The path of the URL is not endpoints[].path.";
-    simulate_other_host: "这里只请求自己的回调地址：URL 的域名必须是 endpoints[].host，没有配置时必须是证书里的域名；都没有时只能直连本进程。其他服务器请用 wxgate simulate 命令。", "Only own endpoints are asked: the host of the URL must be endpoints[].host or, without one, a name on a certificate; where there is neither, only this process itself can be asked. For other servers there is the command wxgate simulate.";
+    simulate_other_host: "这里只请求自己的回调地址：URL 的域名必须是 endpoints[].host，没有配置时必须是证书里的域名（直连本进程则不限）。其他服务器请用 wxgate simulate 命令。", "Only own endpoints are asked: the host of the URL must be endpoints[].host or, without one, a name on a certificate (any name, of this process itself). For other servers there is the command wxgate simulate.";
     simulate_other_port: "URL 的端口必须是 80、443、http.redirect_port 或某个监听端口。", "The port of the URL must be 80, 443, http.redirect_port or that of a listener.";
     simulate_no_listener: "本进程没有可以直连的监听：没有这种协议的，或它要求 PROXY protocol。", "This process has no listener that it could ask: none for this scheme, or one that wants the PROXY protocol.";
     simulation: "模拟后台校验", "Playing the console";
@@ -83,6 +83,7 @@ texts! {
     simulation_passes: "通过", "passed";
     simulation_fails: "不通过", "failed";
     simulation_allow: "这个回调地址限制了来源 (allow)：如果名单里没有本机，403 是正常的，说明不了后台的结果。", "This endpoint has an allow list: without this machine in it, a 403 is right and says nothing of the console.";
+    simulation_days: "证书剩余天数", "days left on the certificate:";
     simulation_requests: "发出的请求：", "requests made:";
     simulation_counts: "这些请求也计入校验次数和日志：伪造的和没有签名的被拒绝，说明一切正常。没有发送消息 (POST)。", "These requests are counted and logged as any: that the forged and the unsigned one are refused is as it should be. No message (POST) was sent.";
     error: "错误", "error";
