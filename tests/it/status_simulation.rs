@@ -1,9 +1,12 @@
 //! The button of the status page: whom it asks, what it shows, and from whom it takes its form.
 
 use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use wxgate::config::Source;
+use wxgate::tools::simulate::{self, Own};
 
 use crate::client::{Answer, exchange, tcp};
 use crate::console::encode;
@@ -409,6 +412,32 @@ fn there_is_one_run_at_a_time() {
     assert_eq!(first["simulation"]["report"]["passed"], false);
     let run = played(&gate, "shop", "https://wx.test/shop", "itself");
     assert_eq!(run["report"]["passed"], true, "{run:#}");
+}
+
+/// Whoever keeps a run waiting has each answer's time, but not again and again.
+#[test]
+fn a_run_ends_in_its_time() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dir = TempDir::new().unwrap();
+    certificate(dir.path(), &NAMES);
+    let config = dir.path().join("config.yaml");
+    std::fs::write(&config, ENDPOINTS).unwrap();
+    let settings = Source::new(Some(config), Vec::new()).load().unwrap();
+    let began = Instant::now();
+    let report = simulate::own(&Own {
+        endpoints: &settings.live.endpoints,
+        name: "staff",
+        url: "https://wx.test/staff",
+        connect: Some(silent.local_addr().unwrap()),
+        until: began + Duration::from_millis(200),
+    });
+    assert!(report.unwrap().contains("tls_failed"));
+    // Without the limit it would be that of one answer.
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[test]

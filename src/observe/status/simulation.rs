@@ -154,3 +154,56 @@ impl Drop for End {
 fn held(last: &Mutex<Option<Run>>) -> MutexGuard<'_, Option<Run>> {
     last.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::trial::settings;
+
+    struct InForce(Live);
+
+    impl AsRef<Live> for InForce {
+        fn as_ref(&self) -> &Live {
+            &self.0
+        }
+    }
+
+    /// What comes of a run of `simulate`, and whether another can begin then.
+    fn ended(simulate: Simulate) -> (Came, bool) {
+        let live: Settings = Arc::new(InForce(settings("").live));
+        let play = Play {
+            endpoint: "shop".to_owned(),
+            url: "http://wx.test/".to_owned(),
+            connect: None,
+        };
+        let simulation = Simulation::new(simulate);
+        simulation.begin(play.clone(), Arc::clone(&live)).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            assert!(Instant::now() < deadline, "it does not end");
+            match simulation.last().unwrap().came {
+                Came::Nothing => std::thread::park_timeout(Duration::from_millis(1)),
+                came => return (came, simulation.begin(play, live).is_ok()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_ends_however_it_does() {
+        assert!(matches!(
+            ended(|_, _, _| Ok("{}".to_owned())),
+            (Came::Report(_), true)
+        ));
+        assert!(
+            matches!(ended(|_, _, _| Err("why".to_owned())), (Came::Failure(why), true) if why == "why")
+        );
+        assert!(matches!(
+            ended(|_, _, _| Ok("no JSON".to_owned())),
+            (Came::Failure(_), true)
+        ));
+        assert!(matches!(
+            ended(|_, _, _| panic!("a bug")),
+            (Came::Failure(_), true)
+        ));
+    }
+}
