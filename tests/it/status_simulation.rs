@@ -398,10 +398,9 @@ fn there_is_one_run_at_a_time() {
         (&json!(true), &Value::Null)
     );
     let page = status::page(&gate, "en").body_text();
-    assert!(
-        page.contains("data-running") && page.contains("disabled"),
-        "{page}"
-    );
+    for part in ["data-running", "disabled", "content=\"2; url=/?lang=en\""] {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
     let second = press(&gate, "shop", "https://wx.test/shop", "itself");
     assert_eq!(second.status(), 409);
     assert!(second.body_text().contains("A simulation is running"));

@@ -16,6 +16,7 @@ use crate::observe::labels::{Label, StatusLabel};
 pub(super) fn page(view: &View, hour: &Hour, language: Language, notice: Option<&str>) -> Markup {
     let texts = language.texts();
     let is_busy = view.simulation.as_ref().is_some_and(|run| run.is_running);
+    let period = if is_busy { 2 } else { 30 };
     let clock = Clock {
         now: view.now.0,
         texts,
@@ -30,7 +31,8 @@ pub(super) fn page(view: &View, hour: &Hour, language: Language, notice: Option<
                 title { (texts.title) }
                 link rel="icon" href="data:,";
                 link rel="stylesheet" href="/status.css";
-                noscript { meta http-equiv="refresh" content=(if is_busy { 2 } else { 30 }); }
+                // With a URL of its own: that of the window may end in a fragment, or be the form's.
+                noscript { meta http-equiv="refresh" content={ (period) "; url=/?lang=" (texts.code) }; }
                 script src="/status.js" defer {}
             }
             body {
