@@ -155,6 +155,17 @@ fn a_path_cannot_have_a_line_show_something_else_than_it_says() {
     }
 }
 
+/// A browser sends no parameter at all: that is a page, and nobody is refused.
+#[test]
+fn a_query_of_which_a_part_is_lost_is_not_blamed_on_a_browser() {
+    let gate = gate();
+    let query = plain("shopToken1").replace('&', "&amp;");
+    assert_eq!(curl(&gate, &format!("/shop?{query}"), &[]).status, 400);
+    let line = gate.wait_for_line(&["\"finding\":\"missing_parameter\""]);
+    assert!(line.contains("&amp;") && !line.contains("浏览器"), "{line}");
+    assert_eq!(curl(&gate, "/shop", &[]).status, 201);
+}
+
 #[test]
 fn a_query_that_was_repaired_is_told_with_its_mend() {
     let gate = gate();
