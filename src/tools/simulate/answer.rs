@@ -74,6 +74,8 @@ pub enum NoAnswer {
     Timeout,
     /// What came is no HTTP; its first bytes.
     NotHttp(Vec<u8>),
+    /// The connection was ended since there was no certificate of ours.
+    CertificateWanted,
     /// There was no connection to ask over, or it broke.
     Broken(String),
 }

@@ -50,8 +50,17 @@ pub fn of_none(none: &NoAnswer, console: &Console) -> String {
             )
         }
         NoAnswer::Broken(what) => what.clone(),
-        NoAnswer::Closed | NoAnswer::Timeout => String::new(),
+        NoAnswer::Closed | NoAnswer::Timeout | NoAnswer::CertificateWanted => String::new(),
     }
+}
+
+/// What a certificate says of itself, on one line and short: whoever made it wrote what they liked.
+#[must_use]
+pub fn of_certificate(text: &str) -> String {
+    text.chars()
+        .take(2 * SHOWN)
+        .flat_map(char::escape_debug)
+        .collect()
 }
 
 /// The first `most` characters, on one line, and as they are wherever that can be read.

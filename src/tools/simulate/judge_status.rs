@@ -22,6 +22,7 @@ pub fn no_answer(none: &NoAnswer, console: &Console, target: &Target) -> Finding
             &network::HTTPS_PORT_IN_CLEAR
         }
         NoAnswer::NotHttp(_) => &network::NOT_HTTP,
+        NoAnswer::CertificateWanted => &tls::TLS_CLIENT_CERTIFICATE,
         NoAnswer::Broken(_) => &network::CONNECTION_FAILED,
     };
     Finding::new(cause, evidence::of_none(none, console))
