@@ -285,6 +285,7 @@ const FILES: &[&str] = &[
     "tools/demo_backend.rs",
     "tools/drain.rs",
     "tools/explain/account.rs",
+    "tools/explain/lines.rs",
     "tools/explain/mod.rs",
     "tools/explain/target.rs",
     "tools/healthcheck.rs",
