@@ -188,6 +188,10 @@ fn forgeries() -> Vec<(Posted, &'static str, &'static str, u16)> {
         "<xml><!-- <Encrypt>AAAA</Encrypt> --><Encrypt>ENCRYPT</Encrypt></xml>",
         "<xml><Other><![CDATA[<Encrypt>ENCRYPT</Encrypt>]]></Other></xml>",
         "<xml><a><Encrypt>ENCRYPT</Encrypt></a></xml>",
+        // DOM readers take the first of that name in the whole document.
+        "<xml><a><Encrypt>AAAA</Encrypt></a><Encrypt>ENCRYPT</Encrypt></xml>",
+        "<Encrypt><Encrypt>ENCRYPT</Encrypt></Encrypt>",
+        "<xml><encrypt>AAAA</encrypt><Encrypt>ENCRYPT</Encrypt></xml>",
         "<!DOCTYPE xml [<!ENTITY e \"ENCRYPT\">]><xml><Encrypt>&e;</Encrypt></xml>",
         "<!DOCTYPE xml SYSTEM \"file:///etc/passwd\"><xml><Encrypt>ENCRYPT</Encrypt></xml>",
         "<xml><Encrypt>&#0;ENCRYPT</Encrypt></xml>",
@@ -195,6 +199,9 @@ fn forgeries() -> Vec<(Posted, &'static str, &'static str, u16)> {
         "<xml><Encrypt>ENCRYPT</Encrypt></xml><xml/>",
         "{\"Encrypt\":\"ENCRYPT\",\"Encrypt\":\"AAAA\"}",
         "{\"encrypt\":\"ENCRYPT\",\"Encrypt\":\"ENCRYPT\"}",
+        // To Go and .NET these are one name.
+        "{\"Encrypt\":\"ENCRYPT\",\"eNCRYPT\":\"AAAA\"}",
+        "{\"Encrypt\":\"ENCRYPT\",\"Encrypt\\u0000\":\"AAAA\"}",
         "{\"Encrypt\":[\"ENCRYPT\"]}",
         "{\"Encrypt\":\"ENCRYPT\"",
         "{\"Encrypt\":\"ENCRYPT\"}{}",

@@ -2,8 +2,8 @@
 //!
 //! Strict on purpose: in the modes that forward a body as it came, the backend reads it with another
 //! parser, and both must find the same `Encrypt`. So whatever parsers are known to disagree about is
-//! refused: repeated ones, comments, attributes (a default namespace renames all elements), mixtures of
-//! text and CDATA. No platform sends any of it.
+//! refused: repeated ones, at whatever depth and in whatever letter case, comments, attributes (a default
+//! namespace renames all elements), mixtures of text and CDATA. No platform sends any of it.
 //!
 //! Facts: `docs/protocol.md`, section "Messages".
 
@@ -48,11 +48,12 @@ fn xml_field(text: &str) -> Result<Cow<'_, str>, Rejection> {
         if tag.has_attributes() {
             return Err(Rejection::MalformedBody);
         }
-        if pieces.depth() == CHILD && tag.name() == NAME {
-            let field = only_text(&mut pieces)?;
-            if found.replace(field).is_some() {
-                return Err(Rejection::MalformedBody);
-            }
+        if !tag.name().eq_ignore_ascii_case(NAME) {
+            continue;
+        }
+        let is_in_place = pieces.depth() == CHILD && tag.name() == NAME;
+        if !is_in_place || found.replace(only_text(&mut pieces)?).is_some() {
+            return Err(Rejection::MalformedBody);
         }
     }
     found.ok_or(Rejection::MalformedBody)
@@ -110,16 +111,13 @@ mod tests {
             "<xml><Encrypt><![CDATA[abc+/=]]></Encrypt></xml>",
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<xml>\n <Encrypt><![CDATA[abc+/=]]></Encrypt>\n</xml>\n",
             "<xml><ToUserName/><AgentID></AgentID><Encrypt >abc+/=</Encrypt ></xml >",
-            "<xml><PicList><item><Encrypt>x</Encrypt></item></PicList><Encrypt>abc+/=</Encrypt></xml>",
             "<xml><Content>1 &lt; 2 &amp;&#38;&#x26;</Content><Encrypt>abc+/=</Encrypt></xml>",
             "<xml><Content><![CDATA[<Encrypt>x</Encrypt>]]></Content><Encrypt>abc+/=</Encrypt></xml>",
             "<xml><Content><![CDATA[]]]]><![CDATA[>]]>\u{8}</Content><Encrypt>abc+/=</Encrypt></xml>",
-            "<xml><encrypt>x</encrypt><Encrypt>abc+/=</Encrypt></xml>",
             r#"{"Encrypt":"abc+/="}"#,
             r#"{"encrypt":"abc+\/="}"#,
             r#" {"\u0045ncrypt" : "abc\u002b/=", "AgentID":218}"#,
             r#"{"a":{"Encrypt":"x"},"b":["encrypt",1e999,null],"Encrypt":"abc+/=","a":1}"#,
-            r#"{"ENCRYPT":"x","Encrypt":"abc+/="}"#,
         ];
         for body in read {
             assert_eq!(found(body).as_deref(), Ok("abc+/="), "{body}");
@@ -139,6 +137,10 @@ mod tests {
             "<Encrypt>abc</Encrypt><Encrypt/>",
             "<Encrypt>abc</Encrypt><a/><Encrypt>def</Encrypt>",
             "<a><Encrypt>abc</Encrypt></a>",
+            "<a><Encrypt>def</Encrypt></a><Encrypt>abc</Encrypt>",
+            "<Encrypt>abc</Encrypt><a><b><Encrypt>def</Encrypt></b></a>",
+            "<encrypt>def</encrypt><Encrypt>abc</Encrypt>",
+            "<Encrypt>abc</Encrypt><ENCRYPT/>",
             "<Encrypt><Encrypt>abc</Encrypt></Encrypt>",
             "<Encrypt><b>abc</b></Encrypt>",
             "<Encrypt>abc<b/></Encrypt>",
@@ -215,6 +217,8 @@ mod tests {
                 "<?xml version=\"1.0\"?>\n<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]>{good}"
             ),
             "<Encrypt>abc</Encrypt>".to_owned(),
+            "<Encrypt><Encrypt>abc</Encrypt></Encrypt>".to_owned(),
+            "<encrypt><Encrypt>abc</Encrypt></encrypt>".to_owned(),
             "<xml>".to_owned(),
             "<".to_owned(),
             "<?xml version=\"1.0\"?>".to_owned(),
@@ -241,6 +245,10 @@ mod tests {
             "{\"Encrypt\":\"abc\",\"encrypt\":\"def\"}",
             "{\"encrypt\":\"abc\",\"\\u0065ncrypt\":\"def\"}",
             "{\"Encrypt\":\"abc\",\"encrypt\":null}",
+            "{\"ENCRYPT\":\"def\",\"Encrypt\":\"abc\"}",
+            "{\"Encrypt\":\"abc\",\"encrypT\":1}",
+            "{\"eNCRYPT\":\"abc\"}",
+            "{\"Encrypt\":\"abc\",\"Encrypt\\u0000\":\"def\"}",
             "{\"a\":{\"Encrypt\":\"abc\"}}",
             "{\"Encrypt\":\"abc\"}}",
             "{\"Encrypt\":\"abc\"}{}",

@@ -1,7 +1,9 @@
 //! The one `Encrypt` of a JSON body.
 //!
 //! Both spellings are one name: a body with both, or with one of them twice, is refused, because
-//! readers disagree which they take. What else is in the object is only skipped.
+//! readers disagree which they take. So is one with another letter case beside them, which Go and .NET
+//! take for the same name, and a name with NUL, where readers written in C end. What else is in the
+//! object is only skipped.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -41,6 +43,8 @@ impl<'de> Visitor<'de> for Body {
                 if found.replace(value).is_some() {
                     return Err(A::Error::duplicate_field("Encrypt"));
                 }
+            } else if name.eq_ignore_ascii_case("encrypt") || name.contains('\0') {
+                return Err(A::Error::custom("a name that is read in several ways"));
             } else {
                 members.next_value::<IgnoredAny>()?;
             }

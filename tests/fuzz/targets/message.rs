@@ -45,6 +45,9 @@ fn field(body: &[u8]) -> Option<(Format, String)> {
 }
 
 fn in_xml(root: &Node) -> Option<String> {
+    if encrypts(root) != 1 || root.name.eq_ignore_ascii_case("Encrypt") {
+        return None;
+    }
     let mut found = None;
     for inside in &root.inside {
         match inside {
@@ -60,6 +63,15 @@ fn in_xml(root: &Node) -> Option<String> {
         }
     }
     has_no_attributes(root).then_some(found?)
+}
+
+/// How many elements are called so, in whatever letter case.
+fn encrypts(node: &Node) -> usize {
+    let inside = node.inside.iter().map(|inside| match inside {
+        Inside::Node(node) => encrypts(node),
+        Inside::Text(_) => 0,
+    });
+    usize::from(node.name.eq_ignore_ascii_case("Encrypt")) + inside.sum::<usize>()
 }
 
 fn has_no_attributes(node: &Node) -> bool {
