@@ -68,6 +68,25 @@ fn forgeries() -> Vec<(Posted, &'static str, &'static str, u16)> {
             403,
         ),
         (without(&shop, "msg_signature"), "shop", "wrong_mode", 403),
+        // A backend that goes by it would take the body for plain text.
+        (
+            Posted {
+                target: shop.target.replace("=aes", "=raw"),
+                ..shop.clone()
+            },
+            "shop",
+            "wrong_mode",
+            403,
+        ),
+        (
+            Posted {
+                target: staff.target.clone() + "&encrypt_type=raw",
+                ..staff.clone()
+            },
+            "staff",
+            "wrong_mode",
+            403,
+        ),
         (
             with_body(&shop, SHOP.sealed(MESSAGE).body),
             "shop",
@@ -255,6 +274,43 @@ fn no_forgery_reaches_the_backend() {
         assert_eq!(STAFF.sealed(MESSAGE).send(&gate).status(), 200);
         assert_eq!(backend.received().len(), 1);
     }
+}
+
+/// Of a genuine message nothing in plain text is signed: beside the envelope it belongs to compatible mode alone.
+#[test]
+fn plain_text_beside_the_envelope_of_safe_mode_reaches_nobody() {
+    let backend = Inbox::replying("success");
+    let in_xml = around(
+        &SHOP,
+        "<xml><FromUserName>o1</FromUserName><MsgType>text</MsgType><Content>forged</Content><Encrypt>ENCRYPT</Encrypt></xml>",
+    );
+    let in_json = around(
+        &SHOP,
+        "{\"Encrypt\":\"ENCRYPT\",\"MsgType\":\"text\",\"Content\":\"forged\"}",
+    );
+    let start = |more: &str| {
+        Gate::start(&format!(
+            "{}endpoints:\n{}",
+            backend.yaml(),
+            SHOP.yaml(more)
+        ))
+    };
+    let safe = start("messages: verify");
+    for (posted, refused) in [(&in_xml, 1.0), (&in_json, 2.0)] {
+        assert_eq!(posted.send(&safe).status(), 403);
+        assert_eq!(counted(&safe, "shop", "refused", "wrong_mode"), refused);
+    }
+    assert_eq!(backend.received().len(), 0);
+    // In compatible mode it is as sent; what is opened has nothing of it.
+    assert_eq!(
+        in_xml
+            .send(&start("messages: verify, mode: compat"))
+            .status(),
+        200
+    );
+    assert_eq!(backend.last_of(1).body, in_xml.body);
+    assert_eq!(in_xml.send(&start("messages: open")).status(), 200);
+    assert_eq!(backend.last_of(2).text(), MESSAGE);
 }
 
 /// Backends read paths in more ways than one: what some of them would take for the endpoint is checked as it is.

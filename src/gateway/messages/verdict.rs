@@ -4,13 +4,13 @@ use http::StatusCode;
 
 use super::delivery::Opening;
 use super::{Done, Message, Messages};
-use crate::config::Handling;
+use crate::config::{Endpoint, Handling};
 use crate::gateway::answer::unix_seconds;
 use crate::gateway::pending::Pending;
 use crate::gateway::respond;
 use crate::observe::labels::Label;
-use crate::wechat::message::{Genuine, MessageQuery, check, check_encrypted_head};
-use crate::wechat::{Clock, Rejection};
+use crate::wechat::message::{Genuine, MessageQuery, Mode, Opened, check, check_encrypted_head};
+use crate::wechat::{Clock, Platform, Rejection};
 
 impl Messages {
     /// What the head says about a message that is checked, if that may be true; `None` if there is nothing to check, or
@@ -78,12 +78,24 @@ impl Messages {
         };
         let mode = endpoint.messages.mode;
         let genuine = check(&endpoint.credentials, mode, asked, body, clock)?;
+        if has_unsigned(endpoint, genuine.opened.as_ref()) {
+            return Err(Rejection::WrongMode);
+        }
         let memory = message.counted.memory.as_ref();
         if memory.is_some_and(|memory| !memory.takes(genuine.fingerprint)) {
             return Err(Rejection::Replayed);
         }
         Ok(genuine)
     }
+}
+
+/// Whether a body that goes on as it came has a message in plain text that nothing signs, and that does not belong there:
+/// some backends read whichever they find.
+fn has_unsigned(endpoint: &Endpoint, opened: Option<&Opened>) -> bool {
+    endpoint.platform == Platform::OfficialAccount
+        && endpoint.messages.mode == Mode::Safe
+        && endpoint.messages.handling != Handling::Open
+        && opened.is_some_and(|opened| opened.has_plain)
 }
 
 /// Accounts for a message that is not genuine. Whoever sent it learns a status; the reason is for the operator.

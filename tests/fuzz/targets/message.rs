@@ -24,11 +24,11 @@ const ALWAYS: Clock = Clock {
 pub fn run(data: &[u8]) {
     let found = encrypted_field(data);
     assert_eq!(
-        found.clone().ok(),
+        found.clone().ok().map(|found| (found.format, found.text)),
         field(data).map(|(format, text)| (format, text.into()))
     );
     match found {
-        Ok((format, encrypt)) => what_is_signed_is_opened_as_by_hand(data, format, &encrypt),
+        Ok(found) => what_is_signed_is_opened_as_by_hand(data, found.format, &found.text),
         Err(reason) => assert_eq!(reason, Rejection::MalformedBody),
     }
     what_is_sealed_comes_back(data);
