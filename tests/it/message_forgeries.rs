@@ -313,6 +313,46 @@ fn plain_text_beside_the_envelope_of_safe_mode_reaches_nobody() {
     assert_eq!(backend.last_of(2).text(), MESSAGE);
 }
 
+/// A script that reads `php://input` gets a body by any method.
+#[test]
+fn no_other_method_is_a_way_around() {
+    let backend = Inbox::replying("<xml/>");
+    let gate = gate(&backend, "verify");
+    let forged = SHOP.plain("<xml><Content>forged</Content></xml>");
+    for method in [
+        "post", "PUT", "PATCH", "DELETE", "OPTIONS", "GET", "HEAD", "ANY",
+    ] {
+        for posted in [
+            &forged,
+            &forged.to("/Shop"),
+            &Posted {
+                target: "/shop?page=1".into(),
+                ..forged.clone()
+            },
+        ] {
+            let bytes = posted.bytes("");
+            let bytes = [method.as_bytes(), &bytes["POST".len()..]].concat();
+            let answer = String::from_utf8(exchange(&mut tcp(gate.http), &bytes)).unwrap();
+            let is_refused = ["HTTP/1.1 400 ", "HTTP/1.1 403 "]
+                .iter()
+                .any(|line| answer.starts_with(line));
+            assert!(is_refused, "{method} {}: {answer}", posted.target);
+        }
+    }
+    assert_eq!(backend.received().len(), 0);
+    // Pages on the same path, and what the endpoint knows to be good.
+    for page in ["GET /shop?page=1", "DELETE /shop", "OPTIONS /shop"] {
+        let head = format!("{page} HTTP/1.1\r\nHost: wx.test\r\nConnection: close\r\n\r\n");
+        let answer = Answer::parse(&exchange(&mut tcp(gate.http), head.as_bytes()));
+        assert_eq!(answer.status(), 200, "{page}");
+    }
+    let bytes = SHOP.sealed(MESSAGE).bytes("");
+    let bytes = [b"PUT", &bytes["POST".len()..]].concat();
+    let answer = Answer::parse(&exchange(&mut tcp(gate.http), &bytes));
+    assert_eq!(answer.status(), 200);
+    assert_eq!(backend.last_of(4).field("x-wechat-verified"), "shop");
+}
+
 /// Backends read paths in more ways than one: what some of them would take for the endpoint is checked as it is.
 #[test]
 fn no_other_spelling_of_the_path_is_a_way_around() {
