@@ -144,7 +144,8 @@ fn disguised_at<'a>(
 ) -> Option<(&'a Endpoint, &'a Counted)> {
     let (path, name) = (LoosePath::of(path), host.name());
     let is_for = |endpoint: &Endpoint| {
-        let is_host = |wanted: &String| name.is_some_and(|name| wanted.eq_ignore_ascii_case(name));
+        // Who names no host is served by whichever site a backend has first.
+        let is_host = |wanted: &String| name.is_none_or(|name| wanted.eq_ignore_ascii_case(name));
         endpoint.host.as_ref().is_none_or(is_host)
             && !endpoint.messages.pass_untouched()
             && endpoint.path.may_be(&path)

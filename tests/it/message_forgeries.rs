@@ -386,6 +386,50 @@ fn no_other_spelling_of_the_path_is_a_way_around() {
     assert_eq!(backend.last_of(2).fields("x-wechat-verified"), [""; 0]);
 }
 
+/// Routers take any segment in the place of an id, and some of them do not resolve `..` or decode before they split.
+#[test]
+fn no_other_id_and_no_other_spelling_of_the_host_is_a_way_around() {
+    let backend = Inbox::replying("<xml/>");
+    let open = Account {
+        path: "/open/$APPID$/callback",
+        ..STAFF
+    };
+    let endpoints =
+        open.yaml("messages: verify")
+            .replacen("name: open/$APPID$/callback", "name: open", 1)
+            + &STAFF.yaml("messages: verify, host: wx.test");
+    let gate = Gate::start(&format!(
+        "{}http: {{other: forward}}\nendpoints:\n{endpoints}",
+        backend.yaml()
+    ));
+    for id in [
+        "wx1",
+        "a.b",
+        "..",
+        "%2e%2e",
+        "a%2Fb",
+        "%E4%B8%AD",
+        &"a".repeat(65),
+    ] {
+        let path = format!("/open/{id}/callback");
+        let answer = SHOP.sealed(MESSAGE).to(&path).send(&gate);
+        assert_eq!(answer.status(), 403, "{path}");
+    }
+    let forged = String::from_utf8(SHOP.sealed(MESSAGE).to("/staff").bytes("")).unwrap();
+    let no_host = forged
+        .replace("HTTP/1.1", "HTTP/1.0")
+        .replace("Host: wx.test\r\n", "");
+    for request in [
+        forged.replace("wx.test", "wx.test."),
+        forged.replace("wx.test", "WX.test.:80"),
+        no_host,
+    ] {
+        let answer = Answer::parse(&exchange(&mut tcp(gate.http), request.as_bytes()));
+        assert_eq!(answer.status(), 403, "{request}");
+    }
+    assert_eq!(backend.received().len(), 0);
+}
+
 #[test]
 fn a_body_that_breaks_off_reaches_nobody() {
     let backend = Inbox::replying("<xml/>");
