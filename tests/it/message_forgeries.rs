@@ -430,6 +430,37 @@ fn no_other_id_and_no_other_spelling_of_the_host_is_a_way_around() {
     assert_eq!(backend.received().len(), 0);
 }
 
+/// In another encoding the same bytes are other XML: in GBK the end of a CDATA section can be half a character.
+#[test]
+fn a_body_that_calls_itself_something_else_than_utf_8_reaches_nobody() {
+    let backend = Inbox::replying("<xml/>");
+    let verifying = gate(&backend, "verify");
+    for kind in [
+        "text/xml; charset=gbk",
+        "text/xml;CHARSET = \"UTF-7\"",
+        "text/xml; charset=utf-8; charset=utf-16",
+        "text/xml\r\nContent-Type: text/xml;charset='gb18030'",
+        "text/xml; charset=",
+    ] {
+        let fields = format!("Content-Type: {kind}\r\n");
+        let answer = STAFF.sealed(MESSAGE).send_with(&verifying, &fields);
+        assert_eq!(answer.status(), 403, "{kind}");
+    }
+    assert_eq!(backend.received().len(), 0);
+    let taken = [
+        (&verifying, "text/xml; charset=utf-8"),
+        (&verifying, "application/xml;charset=\"UTF8\""),
+        // What is opened gets a type of its own.
+        (&gate(&backend, "open"), "text/xml; charset=gbk"),
+    ];
+    for (number, (gate, kind)) in taken.into_iter().enumerate() {
+        let fields = format!("Content-Type: {kind}\r\n");
+        assert_eq!(STAFF.sealed(MESSAGE).send_with(gate, &fields).status(), 200);
+        let expected = if number == 2 { "text/xml" } else { kind };
+        assert_eq!(backend.last_of(number + 1).field("content-type"), expected);
+    }
+}
+
 #[test]
 fn a_body_that_breaks_off_reaches_nobody() {
     let backend = Inbox::replying("<xml/>");
