@@ -107,6 +107,7 @@ mod stalls;
 mod startup;
 mod status;
 mod status_hostile;
+mod status_simulation;
 mod streaming;
 mod systemd;
 mod ticket_keys;

@@ -29,6 +29,8 @@ pub struct Dial {
     pub tls_name: Option<ServerName<'static>>,
     /// For everything from the first packet to the last byte.
     pub wait: Duration,
+    /// When all of it must have ended; `None`: each answer is waited for.
+    pub until: Option<Instant>,
 }
 
 /// How a handshake is to differ from the usual.
@@ -134,7 +136,8 @@ fn exchange(stream: &mut (impl Read + Write), request: &str, began: Instant) -> 
 }
 
 fn tcp(dial: &Dial, began: Instant) -> Result<Timed, Finding> {
-    let deadline = began + dial.wait;
+    let own = began + dial.wait;
+    let deadline = dial.until.map_or(own, |until| until.min(own));
     let mut last = Finding::new(&network::CONNECTION_FAILED, "");
     for address in &dial.addresses {
         let left = deadline.saturating_duration_since(Instant::now());
