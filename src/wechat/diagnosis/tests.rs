@@ -294,7 +294,7 @@ fn a_signature_of_the_other_platform_is_named() {
 #[test]
 fn a_receiver_is_shown_with_its_kind_and_never_with_strange_characters() {
     let table = [
-        ("", "", "empty"),
+        ("", "", "an AI bot's"),
         ("wx5823bf96d3bd56c7", "wx5823bf96d3bd56c7", "the AppID"),
         ("ww5823bf96d3bd56c7", "ww5823bf96d3bd56c7", "a CorpID"),
         ("tj99bf85a7c6525277", "tj99bf85a7c6525277", "an old SuiteID"),
@@ -302,7 +302,8 @@ fn a_receiver_is_shown_with_its_kind_and_never_with_strange_characters() {
         ("gh_123abc", "gh_123abc", "an account's original id"),
         ("ding99", "ding99", "an id of DingTalk"),
         ("1000002", "1000002", "like an AgentID"),
-        ("<script>", "", "of an unknown kind"),
+        ("Zz1", "Zz1", "of an unknown kind"),
+        ("<script>", "", "characters that no id has"),
     ];
     let own = encrypted(&["QDG6eK"], &[KEY]);
     for (id, shown, kind) in table {
