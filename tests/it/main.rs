@@ -100,6 +100,7 @@ mod series;
 mod shops;
 mod silence;
 mod simulate;
+mod simulate_network;
 mod simulate_tls;
 mod simulate_zoo;
 mod sink;

@@ -205,6 +205,8 @@ fn tls_finding(error: &io::Error) -> Finding {
         Some(Error::AlertReceived(AlertDescription::CertificateRequired)) => {
             &tls::TLS_CLIENT_CERTIFICATE
         }
+        // One whose key cannot even be read to look at its signature, such as one of version 1.
+        Some(Error::InvalidCertificate(_)) => &tls::CERTIFICATE_INVALID,
         _ => &tls::TLS_FAILED,
     };
     Finding::new(cause, error.to_string())
