@@ -24,6 +24,7 @@ mod acme_renewals;
 mod acme_site;
 mod addresses;
 mod alert_faults;
+mod alert_message_faults;
 mod alert_rules;
 mod alerts;
 mod allow;
