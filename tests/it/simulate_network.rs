@@ -1,6 +1,12 @@
 //! `simulate` where nobody is reached, and what it says of every server that is reached in some way.
 
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+
+use crate::gate::Gate;
 use crate::partners::Backend;
+use crate::recorder::Recorder;
 use crate::simulate::{CREDENTIALS, Told, play, play_at, playing, run_apart};
 
 const OA: &str = "official_account";
@@ -52,5 +58,51 @@ fn what_the_other_tests_do_not_look_at_is_told_as_well() {
             assert_eq!(is_there, label == expected, "{label}: {labels:?}");
         }
         assert!(labels.contains(&"url_in_clear".to_owned()), "{labels:?}");
+    }
+}
+
+/// What is on the way to `server`: it cuts whatever begins with the name in it.
+fn censored(server: SocketAddr) -> Recorder {
+    Recorder::start(move |connection| {
+        let client = connection.stream;
+        let mut first = [0; 4096];
+        let length = client.peek(&mut first).unwrap_or(0);
+        if has(&first[..length], b"wx.test") {
+            return;
+        }
+        let behind = TcpStream::connect(server).unwrap();
+        let (mut from, mut to) = (client.try_clone().unwrap(), behind.try_clone().unwrap());
+        let there = thread::spawn(move || {
+            // Either may end first.
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+        let _ = io::copy(&mut &behind, &mut &client);
+        let _ = client.shutdown(Shutdown::Both);
+        there.join().unwrap();
+    })
+}
+
+fn has(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn a_name_that_is_cut_off_on_the_way_is_told_from_a_server_that_closes() {
+    let backend = Backend::start("broken-python", &[&["tcp"], &CREDENTIALS[..]].concat());
+    let gate = Gate::start(&backend.yaml());
+    let closing = Recorder::start(|mut connection| {
+        connection.read_head();
+    });
+    for (scheme, server, expected) in [
+        ("https", gate.https, "name_cut_off"),
+        ("http", gate.http, "name_cut_off"),
+        ("http", closing.address, "closed_without_answer"),
+    ] {
+        let on_the_way = censored(server);
+        let connect = on_the_way.address.to_string();
+        let url = format!("{scheme}://wx.test/wx");
+        let told = play(OA, &url, &["--connect", &connect, "--no-message"]);
+        assert_eq!(told.labels(), [expected], "{scheme}: {}", told.out);
     }
 }

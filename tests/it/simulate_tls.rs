@@ -191,7 +191,7 @@ fn a_certificate_or_tls_that_is_wrong_is_named() {
         ("old", &["tls_old"]),
         ("mutual", &["tls_client_certificate"]),
         ("strange", &["tls_failed"]),
-        ("nobody", &["tls_failed"]),
+        ("nobody", &["tls_name_unknown"]),
         ("bysni", &["without_sni_fails"]),
         // Whoever verifies it finds the way in any order.
         ("disorder", &[]),
@@ -253,7 +253,7 @@ fn a_handshake_that_nobody_answers_is_told() {
         let connect = server.address.to_string();
         let more = ["--connect", &connect, "--timeout", "1s"];
         let told = play("official_account", "https://wx.test/wx", &more);
-        assert_eq!(told.labels(), ["tls_failed"], "{}", told.out);
+        assert_eq!(told.labels(), ["tls_broken_off"], "{}", told.out);
     }
     drop(kept);
 }

@@ -205,6 +205,9 @@ fn tls_finding(error: &io::Error) -> Finding {
         Some(Error::AlertReceived(AlertDescription::CertificateRequired)) => {
             &tls::TLS_CLIENT_CERTIFICATE
         }
+        Some(Error::AlertReceived(AlertDescription::UnrecognisedName)) => &tls::TLS_NAME_UNKNOWN,
+        // Nothing of TLS came: the connection has ended, or time is up.
+        None => &tls::TLS_BROKEN_OFF,
         // One whose key cannot even be read to look at its signature, such as one of version 1.
         Some(Error::InvalidCertificate(_)) => &tls::CERTIFICATE_INVALID,
         _ => &tls::TLS_FAILED,
