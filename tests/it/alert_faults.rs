@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 #[cfg(feature = "acme")]
 use crate::acme_site;
+use crate::alert_message_faults as messages;
 use crate::alerts::Scene;
 use crate::client::{get, read_answer, tcp};
 use crate::connection_caps::with_256_files;
@@ -72,6 +73,23 @@ pub const FAULTS: &[Fault] = &[
     (&["WxgateRestarting"], restarts),
     (&["WxgatePanicked"], no_memory_for_a_thread),
     (&["WxgateLogLinesLost"], a_log_that_nobody_reads),
+    (
+        &["WxgateStrayVerifications"],
+        messages::a_path_that_no_endpoint_has,
+    ),
+    (
+        &["WxgateMessagesRefused"],
+        messages::messages_with_another_token,
+    ),
+    (&["WxgateRepliesGuarded"], messages::a_backend_that_is_late),
+    (
+        &["WxgateMessagesLost"],
+        messages::a_backend_that_loses_messages,
+    ),
+    (
+        &["WxgateRepliesFailing"],
+        messages::a_backend_that_cannot_reply,
+    ),
 ];
 
 /// A gate before this upstream, which clear text reaches too.

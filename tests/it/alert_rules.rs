@@ -68,7 +68,7 @@ pub fn scrape() -> Scrape {
     let gate = Gate::start(&format!(
         "upstream: {{url: 'http://127.0.0.1:1'}}
 endpoints:
-  - {{name: shop, path: /shop, platform: wecom, tokens: [newTOKEN1, oldTOKEN1], encoding_aes_keys: ['{key}'], receive_ids: [ww1]}}
+  - {{name: shop, path: /shop, platform: wecom, tokens: [newTOKEN1, oldTOKEN1], encoding_aes_keys: ['{key}'], receive_ids: [ww1], messages: open, reply_within: 4s}}
 "
     ));
     Scrape::of(&gate.metrics())

@@ -11,14 +11,22 @@ use crate::promql::template_labels;
 
 /// What Grafana itself puts in.
 const BUILT_IN: [(&str, &str); 2] = [("$__rate_interval", "5m"), ("$__range", "1h")];
-const ROWS: [&str; 7] = [
+const ROWS: [&str; 8] = [
     "Verification",
+    "Messages",
     "Traffic",
     "Latency",
     "Upstream",
     "TLS and certificates",
     "Limits and refusals",
     "Process",
+];
+/// What has the label `endpoint`.
+const OF_ENDPOINTS: [&str; 4] = [
+    "wxgate_verifications_total",
+    "wxgate_credential_used_total",
+    "wxgate_messages_total",
+    "wxgate_message_replies_total",
 ];
 
 fn dashboard() -> Value {
@@ -101,9 +109,7 @@ fn everything_asks_the_data_source_that_was_chosen_for_the_instances_that_were_c
                 expression.contains("instance=~\"$instance\""),
                 "{expression}"
             );
-            let is_of_endpoints = ["wxgate_verifications_total", "wxgate_credential_used"]
-                .iter()
-                .any(|name| expression.contains(name));
+            let is_of_endpoints = OF_ENDPOINTS.iter().any(|name| expression.contains(name));
             assert_eq!(
                 is_of_endpoints,
                 expression.contains("endpoint=~\"$endpoint\""),

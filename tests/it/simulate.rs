@@ -18,6 +18,15 @@ pub const RECEIVE_ID: &str = "ww0123456789abcdef";
 pub const CREDENTIALS: [&str; 6] = ["--token", TOKEN, "--key", KEY, "--receive-id", RECEIVE_ID];
 /// True of every server of a test, or a matter of how busy the machine is.
 const ALWAYS: [&str; 4] = ["url_in_clear", "url_is_address", "html_type", "slow"];
+/// Has a shell run what follows it in a network of its own, once it has set that up.
+const APART: [&str; 6] = [
+    "unshare",
+    "--user",
+    "--map-root-user",
+    "--net",
+    "sh",
+    "-euc",
+];
 
 /// What a simulation said.
 pub struct Told {
@@ -33,11 +42,17 @@ impl Told {
 
     /// What was found, sorted, without what is always true.
     pub fn labels(&self) -> Vec<String> {
+        let mut labels = self.all_labels();
+        labels.retain(|label| !ALWAYS.contains(&label.as_str()));
+        labels
+    }
+
+    /// All that was found, sorted.
+    pub fn all_labels(&self) -> Vec<String> {
         let json = self.json();
         let findings = json["findings"].as_array().unwrap().iter();
         let mut labels: Vec<String> = findings
             .map(|finding| finding["label"].as_str().unwrap().to_owned())
-            .filter(|label| !ALWAYS.contains(&label.as_str()))
             .collect();
         labels.sort_unstable();
         labels
@@ -46,9 +61,27 @@ impl Told {
 
 /// Runs it with exactly these arguments; secrets are in variables.
 pub fn run(arguments: &[&str]) -> Told {
-    let mut command: Command = gate::command(&["simulate"]);
+    let mut command = gate::command(&["simulate"]);
+    command.args(arguments);
+    finish(command)
+}
+
+/// Runs it in a network that these lines of a shell make, which has no other way out.
+pub fn run_apart(network: &str, arguments: &[&str]) -> Told {
+    let program = gate::command(&["simulate"]);
+    let mut command = Command::new(APART[0]);
     command
-        .args(arguments)
+        .args(&APART[1..])
+        .arg(format!("{network}\nexec \"$0\" \"$@\""))
+        .arg(program.get_program())
+        .args(program.get_args())
+        .args(arguments);
+    finish(command)
+}
+
+/// Runs a command that simulates.
+pub fn finish(mut command: Command) -> Told {
+    command
         .env("ZOO_TOKEN", TOKEN)
         .env("ZOO_KEY", KEY)
         .stdin(Stdio::null());
@@ -62,6 +95,11 @@ pub fn run(arguments: &[&str]) -> Told {
 
 /// Plays the console of `platform` against `url`.
 pub fn play(platform: &str, url: &str, more: &[&str]) -> Told {
+    run(&playing(platform, url, more))
+}
+
+/// The arguments of that.
+pub fn playing<'a>(platform: &'a str, url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let mut arguments = vec![
         url,
         "--json",
@@ -79,7 +117,7 @@ pub fn play(platform: &str, url: &str, more: &[&str]) -> Told {
         ]);
     }
     arguments.extend(more);
-    run(&arguments)
+    arguments
 }
 
 /// The same against `http://wx.test` and `path` on a local port.

@@ -1,18 +1,24 @@
 //! `simulate` against nginx with certificates and TLS that are wrong, each in one way.
 
 use std::io::{BufRead, BufReader};
+use std::net::Shutdown;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CustomExtension, DnType, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, Certificate, CertificateParams, CustomExtension, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
+use crate::gate::command;
 use crate::partners::Backend;
-use crate::simulate::{CREDENTIALS, play, play_at, run};
+use crate::recorder::Recorder;
+use crate::simulate::{CREDENTIALS, finish, play, play_at, playing, run};
 
 /// id-pe-authorityInfoAccess, and one caIssuers of `http://ca.test/`.
 const AIA: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 1, 1];
@@ -75,6 +81,27 @@ fn leaf(
     std::fs::write(dir.join(format!("{name}.key")), key.serialize_pem()).unwrap();
 }
 
+/// Writes a certificate that is for clients, and one of version 1, which has no extensions.
+fn unusable(dir: &Path, by: &Authority) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["wx.test".to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "client");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let certificate = params.signed_by(&key, &by.issuer).unwrap();
+    let chain = certificate.pem() + &by.certificate.pem();
+    std::fs::write(dir.join("client.crt"), chain).unwrap();
+    std::fs::write(dir.join("client.key"), key.serialize_pem()).unwrap();
+    let lines = "openssl req -new -newkey rsa:2048 -nodes -keyout version1.key -subj /CN=wx.test -out version1.csr
+        openssl x509 -req -in version1.csr -signkey version1.key -days 90 -out version1.crt";
+    let mut shell = Command::new("sh");
+    let made = shell
+        .args(["-euc", lines])
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+}
+
 /// The lines of an nginx server with the certificate `name`.
 fn server(name: &str, more: &str) -> String {
     format!(
@@ -116,6 +143,8 @@ fn a_certificate_or_tls_that_is_wrong_is_named() {
     leaf(dir, "soon", "wx.test", by, &[&middle], (-90, 5));
     leaf(dir, "lapsed", "wx.test", Some(&lapsed), &[&lapsed], usual);
     leaf(dir, "worst", "other.test", by, &[], (-90, -2));
+    leaf(dir, "disorder", "wx.test", by, &[&root, &middle], usual);
+    unusable(dir, &middle);
     let tls = json!({
         "good": [server("good", "")],
         "selfsigned": [server("selfsigned", "")],
@@ -129,6 +158,12 @@ fn a_certificate_or_tls_that_is_wrong_is_named() {
         "worst": [server("worst", "")],
         "new": [server("good", "ssl_protocols TLSv1.3;")],
         "old": [server("good", "ssl_protocols TLSv1.1; ssl_ciphers DEFAULT@SECLEVEL=0;")],
+        "strange": [server("good", "ssl_protocols TLSv1.2; ssl_ciphers ECDHE-ECDSA-AES128-SHA;")],
+        "nobody": ["ssl_reject_handshake on;"],
+        "bysni": [server("good", "if ($ssl_server_name = '') { return 421; }")],
+        "disorder": [server("disorder", "")],
+        "client": [server("client", "")],
+        "version1": [server("version1", "")],
         "mutual": [server("good", "ssl_client_certificate @SCRATCH@/root.pem; ssl_verify_client on;")],
         "sni": [server("othername", "server_name other.test;"), server("good", "server_name wx.test;")],
         "reject": ["ssl_reject_handshake on;", server("good", "server_name wx.test;")],
@@ -165,6 +200,13 @@ fn a_certificate_or_tls_that_is_wrong_is_named() {
         ("new", &["tls_new_only"]),
         ("old", &["tls_old"]),
         ("mutual", &["tls_client_certificate"]),
+        ("strange", &["tls_failed"]),
+        ("nobody", &["tls_name_unknown"]),
+        ("bysni", &["without_sni_fails"]),
+        // Whoever verifies it finds the way in any order.
+        ("disorder", &[]),
+        ("client", &["certificate_invalid"]),
+        ("version1", &["certificate_invalid"]),
         ("sni", &["sni_other_certificate"]),
         ("reject", &["sni_required"]),
         ("plain", &["tls_not_spoken"]),
@@ -184,7 +226,22 @@ fn a_certificate_or_tls_that_is_wrong_is_named() {
         "https://wx.test/wx",
         &["--connect", &connect],
     );
-    assert_eq!(told.labels().len(), 1, "{}", told.out);
+    assert_eq!(told.labels(), ["certificate_untrusted"], "{}", told.out);
+    // A machine that has none.
+    let nothing = TempDir::new().unwrap();
+    std::fs::write(nothing.path().join("none.pem"), "").unwrap();
+    let mut without = command(&["simulate"]);
+    without
+        .args(playing(
+            "official_account",
+            "https://wx.test/wx",
+            &["--connect", &connect],
+        ))
+        .env("SSL_CERT_FILE", nothing.path().join("none.pem"))
+        .env("SSL_CERT_DIR", nothing.path());
+    let told = finish(without);
+    assert_eq!(told.labels(), ["trust_unknown"], "{}", told.out);
+    assert_eq!(told.code, Some(0));
     let port = ports["good"].to_string();
     assert_eq!(
         play_at("official_account", &port, "/wx", &[]).labels(),
@@ -284,4 +341,23 @@ fn what_a_certificate_says_of_itself_is_shown_and_not_done() {
             assert!(!all.contains(is_raw) && all.len() < 20_000, "{all}");
         }
     }
+}
+
+#[test]
+fn a_handshake_that_nobody_answers_is_told() {
+    let closing = Recorder::start(|connection| {
+        let _ = connection.stream.shutdown(Shutdown::Both);
+    });
+    let (kept, is_over) = mpsc::channel::<()>();
+    let is_over = Arc::new(Mutex::new(is_over));
+    let silent = Recorder::start(move |_connection| {
+        let _ = is_over.lock().unwrap().recv();
+    });
+    for server in [&closing, &silent] {
+        let connect = server.address.to_string();
+        let more = ["--connect", &connect, "--timeout", "1s"];
+        let told = play("official_account", "https://wx.test/wx", &more);
+        assert_eq!(told.labels(), ["tls_broken_off"], "{}", told.out);
+    }
+    drop(kept);
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tempfile::TempDir;
+use wxgate::tools::simulate::Cause;
 
 use crate::gate::certificate;
 use crate::partners::Backend;
@@ -83,6 +84,9 @@ fn flask_with_a_mistake() {
             (OA, "/oa/token-line", &["token_misspelt"]),
             (OA, "/oa/token-quoted", &["token_misspelt"]),
             (OA, "/oa/token-lower", &["token_misspelt"]),
+            (OA, "/oa/token-mark", &["token_misspelt"]),
+            (OA, "/oa/token-invisible", &["token_misspelt"]),
+            (OA, "/oa/token-wide", &["token_misspelt"]),
             (OA, "/oa/token-empty", &["token_empty"]),
             (WECOM, "/wecom/token-blank", &["token_misspelt"]),
             (WECOM, "/wecom/token-empty", &["token_empty"]),
@@ -156,6 +160,9 @@ fn express_with_a_mistake() {
     for (path, expected) in [
         ("/oa/endless", "answer_unfinished"),
         ("/oa/silent", "no_answer"),
+        ("/oa/message-silent", "message_unanswered"),
+        ("/oa/message-endless", "message_unanswered"),
+        ("/oa/message-dropped", "message_unanswered"),
     ] {
         let told = play_at(OA, backend.port(), path, &["--timeout", "1s"]);
         assert_eq!(told.labels(), [expected], "{}", told.out);
@@ -222,6 +229,10 @@ fn what_no_server_does_by_itself() {
         (
             "HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n",
             &["status_other"],
+        ),
+        (
+            "HTTP/1.1 500 Error\r\nConnection: close\r\n\r\njava.lang.IllegalArgumentException: Last encoded character (before the paddings if any) is a valid base 64 alphabet but not a possible value",
+            &["key_malformed"],
         ),
         ("HTTP/1.0 200 OK\r\n\r\n-40002", &["sdk_body"]),
         (
@@ -385,4 +396,26 @@ fn consoles_are_played_byte_for_byte() {
             .any(|line| line.contains("%2B") && line.contains("%2F") && line.contains("%3D"))
     );
     assert!(!lines.iter().any(|line| line.contains('+')));
+}
+
+#[test]
+fn every_finding_has_a_server_that_provokes_it() {
+    let known = include_str!("simulate.rs");
+    // There it is said what is not looked at.
+    let (before, rest) = known.split_once("const ALWAYS").unwrap();
+    let (_, after) = rest.split_once(';').unwrap();
+    let tests = [
+        before,
+        after,
+        include_str!("simulate_network.rs"),
+        include_str!("simulate_tls.rs"),
+        include_str!("simulate_zoo.rs"),
+    ];
+    let is_expected = |label: &str| {
+        let text = format!("\"{label}\"");
+        tests.iter().any(|test| test.contains(&text))
+    };
+    let labels = Cause::all().map(|cause| cause.label);
+    let left: Vec<_> = labels.filter(|label| !is_expected(label)).collect();
+    assert!(left.is_empty(), "no server provokes {left:?}");
 }

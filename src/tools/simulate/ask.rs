@@ -1,8 +1,9 @@
 //! Makes requests, and has each answer judged by itself.
 
+use super::answer::Reply;
 use super::compare::Outcome;
 use super::connection::{self, Dial};
-use super::console::{Console, Signing};
+use super::console::{Asked, Console, Signing};
 use super::dice::Dice;
 use super::judge::{self, passes};
 use super::plan::Role;
@@ -66,6 +67,20 @@ impl Asker<'_> {
 
     /// Whether a good verification passes at `target`, asked by `client`.
     pub fn passes(&mut self, target: &Target, client: Client) -> bool {
+        let console = self.console;
+        let (asked, version, reply) = self.good(target, client);
+        passes(&judge::verification(
+            &reply, &asked, version, console, target,
+        ))
+    }
+
+    /// Whether anything is answered to a good verification at `target`.
+    pub fn is_answered(&mut self, target: &Target) -> bool {
+        let client = Client::Console(self.console.platform);
+        self.good(target, client).2.is_ok()
+    }
+
+    fn good(&mut self, target: &Target, client: Client) -> (Asked, Version, Reply) {
         let (nonce, echo, signing) = Role::Usual.shape();
         let console = self.console;
         let asked = console.verification(nonce, echo, signing, &mut self.dice);
@@ -75,9 +90,7 @@ impl Asker<'_> {
         };
         let request = request::get(target, &asked.query, version, client);
         let reply = connection::ask(&self.dial, false, &request);
-        passes(&judge::verification(
-            &reply, &asked, version, console, target,
-        ))
+        (asked, version, reply)
     }
 
     /// Whether the server takes what is signed so, by `console`, for good.

@@ -253,8 +253,15 @@ fn tls_finding(error: &io::Error, is_certificate_asked_for: bool) -> Finding {
         Some(Error::AlertReceived(AlertDescription::CertificateRequired)) => {
             &tls::TLS_CLIENT_CERTIFICATE
         }
-        // TLS 1.2 has no alert of its own for this.
-        Some(Error::AlertReceived(_)) if is_certificate_asked_for => &tls::TLS_CLIENT_CERTIFICATE,
+        // TLS 1.2 has no alert of its own for this, and some servers send none.
+        Some(Error::AlertReceived(_)) | None if is_certificate_asked_for => {
+            &tls::TLS_CLIENT_CERTIFICATE
+        }
+        Some(Error::AlertReceived(AlertDescription::UnrecognisedName)) => &tls::TLS_NAME_UNKNOWN,
+        // Nothing of TLS came: the connection has ended, or time is up.
+        None => &tls::TLS_BROKEN_OFF,
+        // One whose key cannot even be read to look at its signature, such as one of version 1.
+        Some(Error::InvalidCertificate(_)) => &tls::CERTIFICATE_INVALID,
         _ => &tls::TLS_FAILED,
     };
     Finding::new(cause, error.to_string())

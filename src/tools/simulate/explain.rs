@@ -1,8 +1,9 @@
 //! What explains a refusal better than the refusal itself: the same asked otherwise, until something passes.
 
+use super::answer::NoAnswer;
 use super::ask::Asker;
 use super::cause::Finding;
-use super::causes::{check, status};
+use super::causes::{check, network, status};
 use super::compare::Outcome;
 use super::console::{Console, Signing};
 use super::judge::is_vague;
@@ -31,6 +32,9 @@ pub fn explain(
     if asker.passes(asker.target, Client::Browser) {
         return Some(Finding::new(&check::CLIENT_FILTERED, ""));
     }
+    if matches!(usual.reply, Err(NoAnswer::Closed)) && is_cut_by_name(asker) {
+        return Some(Finding::new(&network::NAME_CUT_OFF, &*asker.target.host));
+    }
     let status = usual.reply.as_ref().map_or(0, |answer| answer.status);
     if status == 404 {
         let other = asker.target.with_other_slash();
@@ -54,6 +58,19 @@ fn opening_fails(asker: &mut Asker<'_>) -> Option<Finding> {
     let [before, good, behind] =
         [Role::Forged, Role::Usual, Role::Forged].map(|role| asker.one(role).reply.ok());
     near_miss::opening_fails(&good?, [&before?, &behind?])
+}
+
+/// Whether the same is answered with an address in the place of the name, which goes over the wire in clear.
+fn is_cut_by_name(asker: &mut Asker<'_>) -> bool {
+    let Some(address) = asker.dial.addresses.first() else {
+        return false;
+    };
+    let mut target = asker.target.clone();
+    if target.is_tls || target.address().is_some() {
+        return false;
+    }
+    target.host = address.ip().to_string();
+    asker.is_answered(&target)
 }
 
 fn near_miss(asker: &mut Asker<'_>, others: &[(String, Console)]) -> Option<Finding> {

@@ -3,11 +3,16 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::cause::Finding;
-use super::causes::tls;
+use super::causes::{network, tls};
 use super::chain;
 use super::connection::{self, Dial, Session, Variant};
 use super::options::Options;
 use super::run::Report;
+
+const WITHOUT_SNI: Variant = Variant {
+    without_sni: true,
+    only_tls12: false,
+};
 
 /// Connects, and looks at the certificates. False if there is nobody to ask.
 pub fn greet(
@@ -20,7 +25,7 @@ pub fn greet(
         Ok(Some(session)) => session,
         Ok(None) => return true,
         Err(finding) => {
-            report.before.push(finding);
+            report.before.push(by_name(options, dial, finding));
             return false;
         }
     };
@@ -39,13 +44,19 @@ pub fn greet(
     true
 }
 
+/// Why a handshake fails: for the name in it, perhaps.
+fn by_name(options: &Options, dial: &Dial, finding: Finding) -> Finding {
+    let may_be_cut = finding.cause.label == tls::TLS_BROKEN_OFF.label;
+    let has_name = options.target.address().is_none();
+    if may_be_cut && has_name && connection::handshake(dial, WITHOUT_SNI).is_ok() {
+        return Finding::new(&network::NAME_CUT_OFF, finding.evidence);
+    }
+    finding
+}
+
 fn variants(options: &Options, dial: &Dial, session: &Session, report: &mut Report) {
     if options.target.address().is_none() {
-        let without_sni = Variant {
-            without_sni: true,
-            ..Variant::default()
-        };
-        match connection::handshake(dial, without_sni) {
+        match connection::handshake(dial, WITHOUT_SNI) {
             Err(finding) => {
                 let seen = format!("{} {}", finding.cause.label, finding.evidence);
                 report.before.push(Finding::new(&tls::SNI_REQUIRED, seen));

@@ -19,6 +19,10 @@ pub enum Spelling {
     SingleQuoted,
     /// Behind a byte order mark.
     ByteOrderMark,
+    /// Before a blank of no width.
+    ZeroWidth,
+    /// In full-width characters.
+    FullWidth,
     /// In lower case.
     Lower,
     /// In upper case.
@@ -27,7 +31,7 @@ pub enum Spelling {
 
 impl Spelling {
     /// All of them, the likeliest first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Empty,
         Self::BlankBehind,
         Self::LineFeed,
@@ -38,6 +42,8 @@ impl Spelling {
         Self::Lower,
         Self::Upper,
         Self::ByteOrderMark,
+        Self::ZeroWidth,
+        Self::FullWidth,
     ];
 
     /// What it is, for the evidence.
@@ -52,6 +58,8 @@ impl Spelling {
             Self::Quoted => "double quotes around it",
             Self::SingleQuoted => "single quotes around it",
             Self::ByteOrderMark => "a byte order mark at its start",
+            Self::ZeroWidth => "a blank of no width at its end",
+            Self::FullWidth => "in full-width characters",
             Self::Lower => "in lower case",
             Self::Upper => "in upper case",
         }
@@ -69,8 +77,17 @@ impl Spelling {
             Self::Quoted => format!("\"{token}\""),
             Self::SingleQuoted => format!("'{token}'"),
             Self::ByteOrderMark => format!("\u{feff}{token}"),
+            Self::ZeroWidth => format!("{token}\u{200b}"),
+            Self::FullWidth => token.chars().map(full_width).collect(),
             Self::Lower => token.to_lowercase(),
             Self::Upper => token.to_uppercase(),
         }
     }
+}
+
+/// A printable character of ASCII as Chinese input methods write it.
+fn full_width(character: char) -> char {
+    let code = u32::from(character);
+    let wide = ('!'..='~').contains(&character).then_some(code + 0xFEE0);
+    wide.and_then(char::from_u32).unwrap_or(character)
 }

@@ -52,8 +52,8 @@ super::declare! {
         => "检查环境变量、配置文件是否加载"
         "see whether the variable or the file was loaded";
     TOKEN_MISSPELT "token_misspelt" Error Refused
-        "服务器的 Token 写得不一样：多了空格、换行、引号、BOM，或大小写不同"
-        "the server's token is spelt otherwise: a blank, a line break, quotes, a BOM, or another case"
+        "服务器的 Token 写得不一样：多了空格、换行、引号、BOM、零宽空格，或大小写、全角半角不同"
+        "the server's token is spelt otherwise: a blank, a line break, quotes, a BOM, a zero-width blank, another case, or full-width characters"
         => "去掉多余的字符，从控制台重新复制"
         "remove what is too much; copy it again from the console";
     TOKEN_OF_ANOTHER "token_of_another" Error Refused

@@ -51,6 +51,11 @@ super::declare! {
         "the connection was closed without an answer: a WAF (nginx 444, SafeLine and the like), or the program crashed"
         => "在 WAF 放行这个路径（HTTP/1.0、User-Agent: Mozilla/4.0）；看程序日志"
         "let this path through the WAF (HTTP/1.0, User-Agent: Mozilla/4.0); look at the program's log";
+    NAME_CUT_OFF "name_cut_off" Error Unreachable
+        "一带上这个域名，连接就被切断；不带域名、换成 IP 就有回答：域名在路上被拦截（没有备案、被封），或服务器的站点直接关闭了连接"
+        "what has this name in it is cut off, and without the name there is an answer: the name is blocked on the way (no ICP filing, banned), or the server's site for it closes the connection"
+        => "在服务器上加 --connect 127.0.0.1:端口 再试：通过了就是在路上被拦截，查备案，或换一个已备案的域名；不通过就看服务器上这个站点的规则"
+        "try it on the server with --connect 127.0.0.1:PORT: if it passes there, the name is blocked on the way: see its ICP filing, or use a name that has one; if not, see the rules of the server's site";
     NO_ANSWER "no_answer" Error Unreachable
         "连接上了，但在时限内没有回答，或响应头没有来全"
         "connected, but no answer, or not a whole head, came in time"

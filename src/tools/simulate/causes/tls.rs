@@ -22,6 +22,16 @@ super::declare! {
         "the TLS handshake fails"
         => "看服务器日志；检查证书和私钥、密码套件"
         "look at the server's log; check certificate, key and cipher suites";
+    TLS_BROKEN_OFF "tls_broken_off" Error Unreachable
+        "TLS 握手中途连接被切断，或一直没有回应"
+        "the connection ends in the middle of the handshake, or nothing comes"
+        => "看端口上是不是别的程序；看前面的防火墙、负载均衡是否转发到了 https 端口"
+        "see whether another program has the port, and whether firewall or balancer in front pass it to an https port";
+    TLS_NAME_UNKNOWN "tls_name_unknown" Error Unreachable
+        "服务器不认识这个域名（TLS 告警 unrecognized_name）"
+        "the server does not know this name (TLS alert unrecognized_name)"
+        => "在服务器上为这个域名配置站点和证书；检查域名是否解析到了别的机器"
+        "configure site and certificate for this name; see whether the name leads to another machine";
     TLS_CLIENT_CERTIFICATE "tls_client_certificate" Error Unreachable
         "服务器要求客户端证书，微信没有"
         "the server demands a client certificate, and the consoles have none"

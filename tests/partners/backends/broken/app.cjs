@@ -8,11 +8,17 @@ const { serve } = require(path.join(__dirname, '../node/serve.cjs'));
 
 const { token } = parseArgs({ options: { token: { type: 'string' }, key: { type: 'string' } } }).values;
 
+const messages = {
+  '/oa/message-silent': () => {},
+  '/oa/message-endless': (res) => res.write('success'),
+  '/oa/message-dropped': (res) => res.socket.destroy(),
+};
+
 function checked(compare, handle) {
   return (req, res) => {
     const parts = [token, req.query.timestamp, req.query.nonce].sort(compare).join('');
     if (crypto.createHash('sha1').update(parts).digest('hex') !== req.query.signature) return res.status(403).send('no');
-    if (req.method === 'POST') return res.send('success');
+    if (req.method === 'POST') return (messages[req.path] ?? ((res) => res.send('success')))(res);
     return handle(req.query.echostr, res);
   };
 }
@@ -21,6 +27,7 @@ const app = express();
 app.set('query parser', 'simple');
 const both = (route, ...rest) => app.all(route, checked(...rest));
 both('/oa/good', undefined, (echostr, res) => res.type('text/plain').send(echostr));
+for (const route of Object.keys(messages)) both(route, undefined, (echostr, res) => res.type('text/plain').send(echostr));
 both('/oa/endless', undefined, (echostr, res) => res.write(echostr));
 both('/oa/number', undefined, (echostr, res) => res.send(String(Number(echostr))));
 both('/oa/json', undefined, (echostr, res) => res.json(echostr));

@@ -74,6 +74,9 @@ for name, token in {
     "line": options.token + "\n",
     "quoted": f'"{options.token}"',
     "lower": options.token.lower(),
+    "mark": "\ufeff" + options.token,
+    "invisible": options.token + "\u200b",
+    "wide": "".join(chr(ord(letter) + 0xFEE0) for letter in options.token),
     "empty": "",
     "other": "tokenOfAnother",
 }.items():
@@ -88,6 +91,11 @@ def good():
 @app.route("/wecom/good", **BOTH)
 def wecom_good():
     return text(wecom())
+
+
+@app.route("/oa/html", **BOTH)
+def as_page():
+    return official()
 
 
 @app.route("/oa/quoted", **BOTH)
