@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{Method, Request, Response};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 
 use super::error::ForwardError;
 use super::lease::Lease;
@@ -42,12 +42,12 @@ pub enum Next<L> {
 
 impl<L> Attempt<L> {
     /// `copy` is of a request that may reach the upstream twice, on a connection that may have died unseen.
-    pub fn next(self, copy: Option<Request<RequestBody>>) -> Next<L> {
+    pub fn next(self, copy: Option<Repeat>) -> Next<L> {
         match (self, copy) {
             (Self::Answered(answer), _) => Next::Done(Ok(answer)),
             (Self::Unsent(request, left), _) => Next::Again(request, left),
             (Self::Failed(error, left), Some(copy)) if error.is_dead_connection() => {
-                Next::Again(Box::new(copy), left)
+                Next::Again(Box::new(copy.into_request()), left)
             }
             (Self::Failed(error, _), _) => Next::Done(Err(error)),
         }
@@ -79,13 +79,35 @@ pub fn is_repeatable(request: &Request<RequestBody>) -> bool {
         )
 }
 
-/// Only for requests without a body.
-#[must_use]
-pub fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
-    let mut copy = Request::new(RequestBody::absent());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = request.version();
-    *copy.headers_mut() = request.headers().clone();
-    copy
+/// What makes a request without a body once more. Its fields are a list: their map would cost more to copy, and is
+/// seldom needed.
+#[derive(Debug)]
+pub struct Repeat {
+    method: Method,
+    target: Uri,
+    version: Version,
+    fields: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Repeat {
+    /// Of a request that [`is_repeatable`].
+    #[must_use]
+    pub fn of(request: &Request<RequestBody>) -> Self {
+        let field = |(name, value): (&HeaderName, &HeaderValue)| (name.clone(), value.clone());
+        Self {
+            method: request.method().clone(),
+            target: request.uri().clone(),
+            version: request.version(),
+            fields: request.headers().iter().map(field).collect(),
+        }
+    }
+
+    fn into_request(self) -> Request<RequestBody> {
+        let mut request = Request::new(RequestBody::absent());
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.target;
+        *request.version_mut() = self.version;
+        *request.headers_mut() = self.fields.into_iter().collect();
+        request
+    }
 }

@@ -1,5 +1,6 @@
 //! One exchange over HTTP/1.1: the request and the wait for the response head.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use http::Request;
@@ -24,7 +25,7 @@ pub async fn attempt(
 ) -> Attempt<Slot> {
     let began = Instant::now();
     let upload = request.body().upload();
-    let sending = connection.send(request);
+    let sending = pin!(connection.send(request));
     match answered_in(began, limit, sending, upload.as_deref()).await {
         Some(Ok(response)) => Attempt::Answered(Box::new(Answer {
             response: response.map(Payload::Http1),

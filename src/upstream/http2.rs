@@ -1,5 +1,6 @@
 //! One exchange over HTTP/2: the request as RFC 9113 has it, its body, and the wait for the response head.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use http::header::{CONNECTION, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
@@ -67,7 +68,7 @@ pub async fn attempt(
         upload: pump,
         place,
     };
-    match answered_in(began, limit, response, upload.as_deref()).await {
+    match answered_in(began, limit, pin!(response), upload.as_deref()).await {
         Some(Ok(response)) => Attempt::Answered(Box::new(Answer {
             response: response.map(Payload::http2),
             lease: Lease::Stream(stream),

@@ -45,7 +45,7 @@ use crate::config::Protocol;
 use crate::observe::exchange::Observer;
 use connect::Connector;
 use error::ForwardError;
-use exchange::{Answer, Next, copy_of, is_repeatable};
+use exchange::{Answer, Next, Repeat, is_repeatable};
 use pool::{Exclusive, Pool};
 use request_body::RequestBody;
 use streams::Streams;
@@ -168,9 +168,9 @@ impl Upstream {
     }
 
     /// Of a request that goes over a connection that others have used.
-    fn reuse(&self, request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    fn reuse(&self, request: &Request<RequestBody>) -> Option<Repeat> {
         self.observer.metrics.upstream.reused();
-        is_repeatable(request).then(|| copy_of(request))
+        is_repeatable(request).then(|| Repeat::of(request))
     }
 
     /// `host:port` as a `Host` field; for requests that name no host.

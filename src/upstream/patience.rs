@@ -1,7 +1,11 @@
 //! How long the upstream is waited for.
 
-use std::pin::pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
+
+use tokio::time::sleep_until;
 
 use super::upload::Upload;
 
@@ -10,17 +14,23 @@ use super::upload::Upload;
 pub async fn answered_in<F: Future>(
     began: Instant,
     limit: Duration,
-    sending: F,
+    mut sending: Pin<&mut F>,
     upload: Option<&Upload>,
 ) -> Option<F::Output> {
-    let mut sending = pin!(sending);
     let waits_since = || upload.map_or(began, |upload| upload.upstream_waits_since().max(began));
-    loop {
-        let deadline = waits_since() + limit;
-        match tokio::time::timeout_at(deadline.into(), sending.as_mut()).await {
-            Ok(output) => return Some(output),
-            Err(_) if waits_since() + limit > deadline => {}
-            Err(_) => return None,
+    let mut timer = pin!(sleep_until((waits_since() + limit).into()));
+    poll_fn(|context| {
+        if let Poll::Ready(output) = sending.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
         }
-    }
+        loop {
+            ready!(timer.as_mut().poll(context));
+            let deadline = (waits_since() + limit).into();
+            if timer.deadline() >= deadline {
+                return Poll::Ready(None);
+            }
+            timer.as_mut().reset(deadline);
+        }
+    })
+    .await
 }

@@ -163,12 +163,14 @@ impl<I> Wire<I> {
         let deadline = if has_begun || heads == 0 {
             *self.head_began.get_or_insert_with(Instant::now) + self.rules.head
         } else {
-            let rests = self.idle_since.map(|since| since + REST);
-            if rests.is_some_and(|at| at <= Instant::now()) {
+            // The library also reads while a request is being answered, to see whether its client is still there.
+            let Some(idle_since) = self.idle_since else {
+                return Poll::Pending;
+            };
+            if idle_since + REST <= Instant::now() {
                 self.notes.rest();
             }
-            // The library also reads while a request is being answered, to see whether its client is still there.
-            self.idle_since.unwrap_or_else(Instant::now) + self.rules.idle
+            idle_since + self.rules.idle
         };
         ready!(self.deadline.poll(deadline, context));
         if has_begun {
