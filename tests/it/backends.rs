@@ -421,7 +421,7 @@ fn arrivals(site: &Site<'_>) -> Vec<(String, f64)> {
             "--show-error",
             "--no-buffer",
             "--max-time",
-            "60",
+            "300",
         ])
         .args(["--noproxy", "*", site.protocol, "--cacert"])
         .arg(site.gate.ca())

@@ -415,7 +415,7 @@ fn curl_s_parallel_downloads_are_not_cut() {
             "--show-error",
             "--fail",
             "--max-time",
-            "120",
+            "300",
             "--noproxy",
             "*",
         ])

@@ -181,7 +181,7 @@ impl Download {
             "--silent",
             "--http1.1",
             "--max-time",
-            "120",
+            "1200",
             "--output",
             "/dev/null",
         ])
