@@ -3,12 +3,14 @@
 use std::io;
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Sinks;
-use crate::config::Boot;
+use crate::config::{Boot, Live};
 use crate::edge::sockets::Bound;
 use crate::observe::admin::{self, Admin};
-use crate::observe::status::{Facts, Status};
+use crate::observe::status::{Facts, Play, Status};
+use crate::tools::simulate::{self, Own};
 use crate::worker::Shared;
 
 /// What the status page is told of.
@@ -18,8 +20,21 @@ pub(super) fn facts(boot: &Boot, bound: &Bound, shared: &Shared) -> Facts {
         boot: boot.clone(),
         listeners: bound.listeners().collect(),
         live: Box::new(move || snapshot.load_full()),
+        simulate,
         is_draining: Box::new(move || drain.is_draining()),
     }
+}
+
+/// What the page's button does: the page knows no tool.
+fn simulate(live: &Live, play: &Play, until: Instant) -> Result<String, String> {
+    let own = Own {
+        endpoints: &live.endpoints,
+        name: &play.endpoint,
+        url: &play.url,
+        connect: play.connect,
+        until,
+    };
+    simulate::own(&own).map_err(|error| error.to_string())
 }
 
 /// Serves on this thread until the program ends.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{HeaderValue, Request, StatusCode, Version};
+use http_body::Body;
 
 use super::caller::Caller;
 use super::diagnosis::Diagnostician;
@@ -49,7 +50,7 @@ pub enum Next<'s> {
 }
 
 /// Answers what is not for the upstream.
-pub fn here<'s, B>(
+pub fn here<'s, B: Body>(
     question: &Question<'s, '_, B>,
     observer: &Observer,
     diagnostician: &Diagnostician,

@@ -58,14 +58,15 @@ impl Host {
         }
     }
 
-    /// The name without its port, as it was sent.
+    /// The name without its port, as it was sent but for the dot behind a full one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         let host = self.as_str()?;
         if host.starts_with('[') {
             return host.find(']').and_then(|end| host.get(..=end));
         }
-        Some(host.split_once(':').map_or(host, |(name, _)| name))
+        let name = host.split_once(':').map_or(host, |(name, _)| name);
+        Some(name.strip_suffix('.').unwrap_or(name))
     }
 }
 

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use http::{Method, Request};
+use http_body::Body;
 
 use super::caller::Caller;
 use super::host::Host;
 use super::snapshot::{Counted, Snapshot};
-use crate::config::{Endpoint, LoosePath, OtherRequests};
+use crate::config::{Endpoint, Handling, LoosePath, OtherRequests};
 use crate::observe::labels::ListenerLabel;
 use crate::wechat::{Rejection, Verification};
 
@@ -35,7 +36,7 @@ pub enum Route<'s, 'r> {
 /// Finds the way. The order is part of the promise: endpoints and domain files come first, so nothing that is
 /// configured for other requests can stand between a console and its answer.
 #[must_use]
-pub fn route<'s, 'r, B>(
+pub fn route<'s, 'r, B: Body>(
     snapshot: &'s Snapshot,
     caller: &Caller,
     host: &Host,
@@ -47,29 +48,33 @@ pub fn route<'s, 'r, B>(
         *request.method(),
         Method::GET | Method::HEAD | Method::CONNECT
     );
-    let is_message = *request.method() == Method::POST;
-    let endpoint = endpoint_at(snapshot, host, path).or_else(|| {
-        let disguised = is_message && snapshot.does_messages;
-        disguised
-            .then(|| disguised_at(snapshot, host, path))
-            .flatten()
+    let exact = endpoint_at(snapshot, host, path);
+    if is_read && let Some((endpoint, counted)) = exact {
+        match Verification::parse(request.uri().query().unwrap_or_default()) {
+            Ok(None) => {}
+            _ if !may_call(endpoint, caller) => return Route::Forbidden(counted),
+            Ok(Some(verification)) => return Route::Verify(endpoint, counted, verification),
+            Err(rejection) => return Route::Refuse(counted, rejection),
+        }
+    }
+    let can_be_message = can_be_message(request);
+    let is_message = |endpoint: &Endpoint| {
+        let is_checked = endpoint.messages.handling != Handling::Forward;
+        can_be_message && (is_checked || *request.method() == Method::POST)
+    };
+    let endpoint = exact.or_else(|| {
+        let is_searched = can_be_message && snapshot.does_messages;
+        let disguised = is_searched.then(|| disguised_at(snapshot, host, path));
+        disguised.flatten().filter(|(found, _)| is_message(found))
     });
-    if let Some((endpoint, counted)) = endpoint {
-        let is_allowed = may_call(endpoint, caller);
-        if is_read {
-            match Verification::parse(request.uri().query().unwrap_or_default()) {
-                Ok(None) => {}
-                _ if !is_allowed => return Route::Forbidden(counted),
-                Ok(Some(verification)) => return Route::Verify(endpoint, counted, verification),
-                Err(rejection) => return Route::Refuse(counted, rejection),
-            }
-        } else if is_message {
-            if !is_allowed {
-                return Route::Forbidden(counted);
-            }
-            if !endpoint.messages.pass_untouched() {
-                return Route::Message(endpoint, counted);
-            }
+    if let Some((endpoint, counted)) = endpoint
+        && is_message(endpoint)
+    {
+        if !may_call(endpoint, caller) {
+            return Route::Forbidden(counted);
+        }
+        if !endpoint.messages.pass_untouched() {
+            return Route::Message(endpoint, counted);
         }
     }
     if is_read && let Some(content) = domain_file(snapshot, path) {
@@ -83,6 +88,16 @@ pub fn route<'s, 'r, B>(
         Route::Redirect
     } else {
         Route::Forward
+    }
+}
+
+/// A POST, and where messages are checked whatever has a body: there are backends that read it by any method, and
+/// that take `post` for POST. What follows a CONNECT is a tunnel.
+fn can_be_message<B: Body>(request: &Request<B>) -> bool {
+    match *request.method() {
+        Method::POST => true,
+        Method::CONNECT => false,
+        _ => !request.body().is_end_stream(),
     }
 }
 
@@ -129,7 +144,8 @@ fn disguised_at<'a>(
 ) -> Option<(&'a Endpoint, &'a Counted)> {
     let (path, name) = (LoosePath::of(path), host.name());
     let is_for = |endpoint: &Endpoint| {
-        let is_host = |wanted: &String| name.is_some_and(|name| wanted.eq_ignore_ascii_case(name));
+        // Who names no host is served by whichever site a backend has first.
+        let is_host = |wanted: &String| name.is_none_or(|name| wanted.eq_ignore_ascii_case(name));
         endpoint.host.as_ref().is_none_or(is_host)
             && !endpoint.messages.pass_untouched()
             && endpoint.path.may_be(&path)

@@ -109,6 +109,9 @@ fn note_repair(counted: &Counted, repair: Repair) {
         tracing::warn!(
             endpoint = %counted.name,
             repair = repair.name(),
+            cause = "校验通过了，但查询串在途中被重新编码过，已自动修复：请让前面的代理或网关原样转发查询串。",
+            cause_en = "it passed, but its query was encoded again on the way and had to be repaired: have the proxy in front pass the query as it is.",
+            runbook = "docs/runbook.zh-CN.md#plus_lost",
             "a verification passed only after its query was repaired: something between the console and here re-encodes it"
         );
     }

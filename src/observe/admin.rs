@@ -23,7 +23,7 @@ use tokio::task::AbortHandle;
 use super::exchange::Observer;
 use super::sink::Sink;
 use super::spare::Spare;
-use super::status::Status;
+use super::status::{SIMULATE, Status};
 
 /// Longest wait for a request head; also how long a scraper may keep an idle connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(90);
@@ -81,8 +81,8 @@ async fn serve_one<R: Fn() -> bool>(stream: TcpStream, admin: Arc<Admin<R>>, spa
     // Dropped last, also where the connection is ended from outside.
     let refill = Refill(spare);
     let service = service_fn(|request| {
-        let response = answer(&admin, &request);
-        async move { Ok::<_, Infallible>(response) }
+        let admin = Arc::clone(&admin);
+        async move { Ok::<_, Infallible>(answer(&admin, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -107,13 +107,25 @@ impl Drop for Refill {
     }
 }
 
-fn answer<R: Fn() -> bool>(admin: &Admin<R>, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
-        response
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
+async fn answer<R: Fn() -> bool>(
+    admin: &Admin<R>,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let is_form = request.uri().path() == SIMULATE;
+    match *request.method() {
+        Method::GET | Method::HEAD => {}
+        Method::POST if is_form => return admin.status.simulate(request).await,
+        _ => {
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
+            let allowed = if is_form {
+                "GET, HEAD, POST"
+            } else {
+                "GET, HEAD"
+            };
+            let headers = response.headers_mut();
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
+            return response;
+        }
     }
     match request.uri().path() {
         "/livez" => text(StatusCode::OK, "ok\n"),

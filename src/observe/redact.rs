@@ -137,7 +137,8 @@ fn push_length(shown: &mut String, hidden: &str) {
     let _ = write!(shown, "<{} bytes>", hidden.len());
 }
 
-/// Control characters, quotes and blanks would let a client forge or split a log line.
+/// Control characters, quotes and blanks would let a client forge or split a log line; marks that turn the direction of
+/// writing, or are not seen, would have it show something else than it says.
 fn push_escaped(shown: &mut String, text: &str) {
     // Without an early exit, so that it is done many bytes at a time.
     let is_odd = |byte: u8| !(b'!'..=b'~').contains(&byte) | (byte == b'"') | (byte == b'\\');
@@ -145,12 +146,18 @@ fn push_escaped(shown: &mut String, text: &str) {
         return shown.push_str(text);
     }
     for c in text.chars() {
-        if c.is_control() || matches!(c, ' ' | '"' | '\\') {
+        if is_unseen(c) || matches!(c, ' ' | '"' | '\\') {
             let _ = write!(shown, "{}", c.escape_unicode());
         } else {
             shown.push(c);
         }
     }
+}
+
+/// Whether `c` is nothing that a reader would see as itself.
+fn is_unseen(c: char) -> bool {
+    // Quotes are escaped too, and can be seen.
+    c.is_control() || (!c.is_ascii() && c.escape_debug().len() > 1)
 }
 
 #[cfg(test)]

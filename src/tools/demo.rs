@@ -216,6 +216,8 @@ curl -iNk 'https://{https}/stream'\ncurl -ik -d 'a=1' 'https://{https}/any/path?
 curl -i 'http://{http}/{}'\ncurl -i 'http://{http}/any/path'\n
 # what a console would say, and why: this plays WeCom's against any server
 wxgate simulate 'http://{http}/wecom' --platform wecom --token {TOKEN} --encoding-aes-key {KEY} --receive-id {RECEIVE_ID}\n
+# the status page, for a browser: what to enter in a console, what was verified and why not, and a button that asks itself
+http://{admin}/\n
 # what was counted
 curl -s 'http://{admin}/metrics' | grep wxgate_verifications_total\n",
         plain_url(&plain),

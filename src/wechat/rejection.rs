@@ -100,7 +100,7 @@ impl Rejection {
     pub const fn cause_zh(self) -> &'static str {
         match self {
             Self::MissingParameter => {
-                "缺少 signature/msg_signature、timestamp、nonce 或（验证 URL 时的）echostr：多半是用浏览器直接打开了回调地址，或前面的 CDN、网关删掉了查询参数，请到后台重新点击“提交”。"
+                "缺少 signature/msg_signature、timestamp、nonce 或（验证 URL 时的）echostr：前面的 CDN、网关删掉或改写了一部分查询参数（例如 & 变成 &amp;），或者请求是手工拼的；请让它们原样转发查询串，再到后台点“提交”。"
             }
             Self::DuplicateParameter => {
                 "签名相关参数重复出现：请检查后台填写的 URL 是否已自带这些参数，或前面的代理是否又追加了一遍。"
@@ -146,7 +146,7 @@ impl Rejection {
     pub const fn cause_en(self) -> &'static str {
         match self {
             Self::MissingParameter => {
-                "signature or msg_signature, timestamp, nonce or (in a verification) echostr is absent: somebody opened the URL in a browser, or a CDN or gateway in front drops the query; submit again in the console."
+                "signature or msg_signature, timestamp, nonce or (in a verification) echostr is absent: a CDN or gateway in front drops or rewrites a part of the query (such as & to &amp;), or the request was made by hand; have the query passed as it is, and submit again in the console."
             }
             Self::DuplicateParameter => {
                 "a signed parameter occurs twice: see whether the URL in the console already has it in its query, or whether a proxy in front appends it again."

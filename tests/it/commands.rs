@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 use crate::gate::{Ended, Gate, certificate, command, finish, run};
 use crate::recorder::Recorder;
+use crate::status::parsed;
+use crate::status_simulation::played;
 
 const ECHO: &str = "4375120948345356249";
 
@@ -132,6 +134,36 @@ fn the_demo_passes_when_a_console_is_played_as_it_says() {
     let played = run(&words[1..]);
     assert_eq!(played.code, Some(0), "{}", played.output);
     assert!(played.output.contains("\npassed"), "{}", played.output);
+}
+
+/// Without a configuration file: its settings are nowhere but in the process.
+#[test]
+fn the_demo_tells_its_status_page_whose_button_finds_nothing_wrong() {
+    let demo = demo(&[
+        "--https",
+        "127.0.0.1:0",
+        "--http",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+    ]);
+    let page = format!("http://{}/", demo.gate.admin);
+    assert!(
+        demo.lines.contains(&page),
+        "{page} is not in {:?}",
+        demo.lines
+    );
+    let url = format!("http://localhost:{}/wecom", demo.gate.http.port());
+    for via in ["itself", "name"] {
+        let run = played(&demo.gate, "wecom", &url, via);
+        assert_eq!(run["report"]["passed"], true, "{run:#}");
+    }
+    assert!(
+        parsed(&demo.gate, "zh")["text"]
+            .as_str()
+            .unwrap()
+            .contains("通过")
+    );
 }
 
 #[test]

@@ -286,3 +286,30 @@ fn the_reference_configuration_is_served_with_the_files_that_it_names() {
         (200, "REPLACEmeREPLACE")
     );
 }
+
+#[test]
+fn a_receive_id_that_no_platform_gives_is_a_fault() {
+    let dir = folder();
+    for (id, is_good) in [
+        ("ww1", true),
+        ("gh_a1-b2", true),
+        ("", true),
+        ("'ww1'", false),
+        ("ｗｗ1", false),
+        ("ww1\u{200b}", false),
+    ] {
+        let yaml = format!(
+            "upstream: {{url: 'http://127.0.0.1:1'}}
+tls: {{certificates: [{{cert: tls.crt, key: tls.key}}]}}
+endpoints:
+  - {{name: a, path: /a, platform: wecom, tokens: [s3cretTokenA], encoding_aes_keys: [jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C], receive_ids: [\"{id}\"]}}
+"
+        );
+        let ended = check(dir.path(), &yaml, &[], &[]);
+        let expected = if is_good { Some(0) } else { Some(78) };
+        assert_eq!(ended.code, expected, "{id:?}\n{}", ended.output);
+        let is_told = ended.output.contains("endpoints[0].receive_ids[0]")
+            && ended.output.contains("in ASCII without blanks or quotes");
+        assert_eq!(is_told, !is_good, "{id:?}\n{}", ended.output);
+    }
+}

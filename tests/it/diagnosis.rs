@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::client::curl;
+use crate::client::{curl, exchange, get, tcp};
 use crate::console::{Encrypted, Plain, seal};
 use crate::gate::Gate;
 use crate::recorder::Recorder;
@@ -14,7 +14,8 @@ const UPSTREAM: &str = "HTTP/1.1 201 Created\r\nContent-Length: 8\r\n\r\nupstrea
 fn gate() -> Gate {
     let upstream = Recorder::answering(UPSTREAM);
     Gate::start(&format!(
-        "{}endpoints:
+        "{}http: {{other: forward}}
+endpoints:
   - {{name: shop, path: /shop, platform: official_account, tokens: [shopToken1]}}
   - {{name: staff, path: /staff, platform: wecom, tokens: [staffToken1], encoding_aes_keys: ['{KEY}'], receive_ids: [ww1]}}
   - {{name: sales, path: /sales, platform: wecom, tokens: [salesToken1], encoding_aes_keys: ['{OTHER_KEY}'], receive_ids: [ww2]}}
@@ -52,9 +53,18 @@ fn a_mistake_in_a_console_is_named_in_the_log_with_its_mend() {
         ("/shop", plain("ShopToken1"), "token_case", "大小写"),
         ("/shop", plain("shopToken1 "), "token_blank", "空格"),
         ("/shop", plain("shopToken1\n"), "token_line_break", "换行"),
+        ("/shop", plain("\nshopToken1"), "token_line_break", "换行"),
         ("/shop", plain("\"shopToken1\""), "token_quoted", "引号"),
+        ("/shop", plain("'shopToken1"), "token_quoted", "引号"),
+        (
+            "/shop",
+            plain("shopToken1\u{feff}"),
+            "token_invisible",
+            "不可见",
+        ),
         ("/shop", plain("ｓhopToken1"), "token_full_width", "全角"),
         ("/shop", plain("shopToken"), "token_cut", "一个字符"),
+        ("/shop", plain("shopToken12"), "token_cut", "一个字符"),
         (
             "/shop",
             plain("staffToken1"),
@@ -93,6 +103,82 @@ fn a_mistake_in_a_console_is_named_in_the_log_with_its_mend() {
         assert!(line["cause_en"].as_str().unwrap().is_ascii());
         let runbook = line["runbook"].as_str().unwrap();
         assert_eq!(runbook, format!("docs/runbook.zh-CN.md#{finding}"));
+    }
+}
+
+/// An id that is not as it should be is not to be added to the configuration.
+#[test]
+fn the_mend_of_a_receive_id_goes_by_its_kind() {
+    for (receive_id, zh, en) in [
+        (
+            "ww9",
+            "是 ww9（CorpID 或 SuiteID）",
+            "add it there if it is yours",
+        ),
+        ("", "加一个空串", "add an empty text"),
+        ("1000002", "应为 CorpID", "no console sends it"),
+        ("gh_a1b2c3", "应为 CorpID", "no console sends it"),
+        ("ww1 ", "ID 里不会有的字符", "characters that no id has"),
+        (
+            "<b>\u{1b}[31m",
+            "ID 里不会有的字符",
+            "characters that no id has",
+        ),
+    ] {
+        let gate = gate();
+        let query = encrypted("staffToken1", KEY, receive_id);
+        let line = line(&gate, "/staff", &query, "receive_id");
+        let (cause, cause_en) = (line["cause"].as_str(), line["cause_en"].as_str());
+        assert!(cause.unwrap().contains(zh), "{receive_id:?}: {line}");
+        assert!(cause_en.unwrap().contains(en), "{receive_id:?}: {line}");
+    }
+}
+
+#[test]
+fn a_path_cannot_have_a_line_show_something_else_than_it_says() {
+    let gate = gate();
+    let path = "/\u{202e}gnp.\u{200b}\u{feff}微信";
+    let request = format!(
+        "GET {path}?{} HTTP/1.1\r\nHost: wx.test\r\nConnection: close\r\n\r\n",
+        plain("shopToken1")
+    );
+    exchange(&mut tcp(gate.http), request.as_bytes());
+    gate.wait_for_line(&["\"kind\":\"access\"", "微信"]);
+    gate.wait_for_metric("wxgate_stray_verifications_total", 1.0);
+    let pages = ["/status.json", "/?lang=zh"].map(|page| get(gate.admin, page).body_text());
+    for shown in [gate.output(), pages.concat()] {
+        assert!(shown.contains("微信"), "{shown}");
+        assert!(
+            !shown.contains(['\u{202e}', '\u{200b}', '\u{feff}']),
+            "{shown}"
+        );
+    }
+}
+
+/// A browser sends no parameter at all: that is a page, and nobody is refused.
+#[test]
+fn a_query_of_which_a_part_is_lost_is_not_blamed_on_a_browser() {
+    let gate = gate();
+    let query = plain("shopToken1").replace('&', "&amp;");
+    assert_eq!(curl(&gate, &format!("/shop?{query}"), &[]).status, 400);
+    let line = gate.wait_for_line(&["\"finding\":\"missing_parameter\""]);
+    assert!(line.contains("&amp;") && !line.contains("浏览器"), "{line}");
+    assert_eq!(curl(&gate, "/shop", &[]).status, 201);
+}
+
+#[test]
+fn a_query_that_was_repaired_is_told_with_its_mend() {
+    let gate = gate();
+    let query = encrypted("staffToken1", KEY, "ww1").replace('%', "%25");
+    let answer = curl(&gate, &format!("/staff?{query}"), &[]);
+    assert_eq!(answer.status, 200);
+    let line = gate.wait_for_line(&["\"repair\":"]);
+    for part in [
+        "原样转发查询串",
+        "pass the query as it is",
+        "runbook.zh-CN.md#plus_lost",
+    ] {
+        assert!(line.contains(part), "{line}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! `wxgate explain`: lines of logs, and why what they show fails.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 
 use tempfile::TempDir;
@@ -36,16 +36,27 @@ endpoints:
     }
 
     fn explain(&self, language: &str, line: &str) -> (Option<i32>, String) {
+        self.told(language, &[line], b"")
+    }
+
+    /// What is said of a log on standard input.
+    fn read(&self, language: &str, log: &[u8]) -> (Option<i32>, String) {
+        self.told(language, &[], log)
+    }
+
+    fn told(&self, language: &str, lines: &[&str], log: &[u8]) -> (Option<i32>, String) {
         let config = self.config();
+        let input = self.dir.path().join("access.log");
+        fs::write(&input, log).unwrap();
         let arguments = [
             "explain",
             "--config",
             config.to_str().unwrap(),
             "--lang",
             language,
-            line,
         ];
         let mut command = gate::command(&arguments);
+        command.args(lines).stdin(File::open(input).unwrap());
         command.current_dir(self.dir.path());
         let ended = gate::finish(command);
         for secret in ["shopToken1", "staffToken1", KEY] {
@@ -152,4 +163,74 @@ fn a_logged_request_is_explained_by_the_configuration() {
         english.contains("differ in letter case") && english.is_ascii(),
         "{english}"
     );
+}
+
+fn logged(request: &str) -> String {
+    format!(
+        "101.226.103.72 - - [21/Nov/2026:10:00:00 +0800] \"{request} HTTP/1.0\" 200 5 \"https://wx.test/shop?{}\" \"Mozilla/4.0\"\n",
+        plain("shoptoken1")
+    )
+}
+
+#[test]
+fn of_a_log_only_verifications_are_told() {
+    let site = Site::new();
+    let messages =
+        "signature=0123456789012345678901234567890123456789&timestamp=1714036504&nonce=15";
+    let ordinary = [
+        logged("GET /index.html"),
+        logged("GET /shop?page=1"),
+        logged(&format!("POST /shop?{messages}&openid=o1")),
+        logged("GET /file.zip?signature=abc&timestamp=1"),
+        format!("INFO access method=POST target=/shop?{messages} status=200\n"),
+        format!("{{\"method\":\"POST\",\"target\":\"/shop?{messages}\"}}\n"),
+    ]
+    .concat();
+    let (code, output) = site.read("en", ordinary.as_bytes());
+    assert_eq!(code, Some(2), "{output}");
+    assert!(output.starts_with("wxgate: nothing to explain"), "{output}");
+    let good = logged(&format!("GET /shop?{}", plain("shopToken1")));
+    let (code, output) = site.read("en", format!("{ordinary}{good}").as_bytes());
+    assert_eq!(code, Some(0), "{output}");
+    // Whatever stands behind it, one that fails is one that fails.
+    let bad = logged(&format!("GET /shop?{}", plain("shoptoken1")));
+    let lost = logged("GET /shop");
+    let log = format!("{bad}{good}{lost}{ordinary}");
+    let (code, output) = site.read("en", log.as_bytes());
+    assert_eq!(code, Some(1), "{output}");
+    for text in [
+        "token_case: the tokens differ",
+        "see docs/runbook.md#token_case",
+        "ok: the signature holds",
+        "something in front lost the query",
+    ] {
+        assert_eq!(output.matches(text).count(), 1, "{text}\n{output}");
+    }
+    let (_, output) = site.read("zh", bad.as_bytes());
+    assert!(
+        output.contains("见 docs/runbook.zh-CN.md#token_case"),
+        "{output}"
+    );
+    // Who asks about a message, or another path, is told about it.
+    let (code, output) = site.explain("zh", &logged(&format!("POST /shop?{messages}")));
+    assert!(code == Some(2) && output.contains("消息"), "{output}");
+    let (code, output) = site.explain("zh", "GET /index.html HTTP/1.1");
+    assert!(code == Some(1) && output.contains("stray"), "{output}");
+}
+
+#[test]
+fn a_log_of_any_bytes_is_read_to_its_end() {
+    let site = Site::new();
+    let bad = logged(&format!("GET /shop?{}", plain("shoptoken1")));
+    let mut log = b"\xff\xfe\0 \x1b[31m \xe2\x80\xae GET /\x1b]0;x\x07\xe2\x80\xae?echostr=1&signature=2 HTTP/1.0\n".to_vec();
+    log.extend(vec![b'a'; 10 << 20]);
+    log.extend(b"\r\n");
+    log.extend(bad.as_bytes());
+    let (code, output) = site.read("en", &log);
+    assert_eq!(code, Some(1), "{output}");
+    assert!(output.contains("token_case"), "{output}");
+    let is_raw = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+    assert!(!output.contains(is_raw) && output.len() < 2000, "{output}");
+    let (code, output) = site.read("en", b"\x1f\x8b\x08\0\0\0\0\0\0\x03");
+    assert!(code == Some(1) && output.contains("zcat"), "{output}");
 }

@@ -70,6 +70,25 @@ fn forgeries() -> Vec<(Posted, &'static str, &'static str, u16)> {
             403,
         ),
         (without(&shop, "msg_signature"), "shop", "wrong_mode", 403),
+        // A backend that goes by it would take the body for plain text.
+        (
+            Posted {
+                target: shop.target.replace("=aes", "=raw"),
+                ..shop.clone()
+            },
+            "shop",
+            "wrong_mode",
+            403,
+        ),
+        (
+            Posted {
+                target: staff.target.clone() + "&encrypt_type=raw",
+                ..staff.clone()
+            },
+            "staff",
+            "wrong_mode",
+            403,
+        ),
         (
             with_body(&shop, SHOP.sealed(MESSAGE).body),
             "shop",
@@ -190,6 +209,10 @@ fn forgeries() -> Vec<(Posted, &'static str, &'static str, u16)> {
         "<xml><!-- <Encrypt>AAAA</Encrypt> --><Encrypt>ENCRYPT</Encrypt></xml>",
         "<xml><Other><![CDATA[<Encrypt>ENCRYPT</Encrypt>]]></Other></xml>",
         "<xml><a><Encrypt>ENCRYPT</Encrypt></a></xml>",
+        // DOM readers take the first of that name in the whole document.
+        "<xml><a><Encrypt>AAAA</Encrypt></a><Encrypt>ENCRYPT</Encrypt></xml>",
+        "<Encrypt><Encrypt>ENCRYPT</Encrypt></Encrypt>",
+        "<xml><encrypt>AAAA</encrypt><Encrypt>ENCRYPT</Encrypt></xml>",
         "<!DOCTYPE xml [<!ENTITY e \"ENCRYPT\">]><xml><Encrypt>&e;</Encrypt></xml>",
         "<!DOCTYPE xml SYSTEM \"file:///etc/passwd\"><xml><Encrypt>ENCRYPT</Encrypt></xml>",
         "<xml><Encrypt>&#0;ENCRYPT</Encrypt></xml>",
@@ -197,6 +220,9 @@ fn forgeries() -> Vec<(Posted, &'static str, &'static str, u16)> {
         "<xml><Encrypt>ENCRYPT</Encrypt></xml><xml/>",
         "{\"Encrypt\":\"ENCRYPT\",\"Encrypt\":\"AAAA\"}",
         "{\"encrypt\":\"ENCRYPT\",\"Encrypt\":\"ENCRYPT\"}",
+        // To Go and .NET these are one name.
+        "{\"Encrypt\":\"ENCRYPT\",\"eNCRYPT\":\"AAAA\"}",
+        "{\"Encrypt\":\"ENCRYPT\",\"Encrypt\\u0000\":\"AAAA\"}",
         "{\"Encrypt\":[\"ENCRYPT\"]}",
         "{\"Encrypt\":\"ENCRYPT\"",
         "{\"Encrypt\":\"ENCRYPT\"}{}",
@@ -252,6 +278,83 @@ fn no_forgery_reaches_the_backend() {
     }
 }
 
+/// Of a genuine message nothing in plain text is signed: beside the envelope it belongs to compatible mode alone.
+#[test]
+fn plain_text_beside_the_envelope_of_safe_mode_reaches_nobody() {
+    let backend = Inbox::replying("success");
+    let in_xml = around(
+        &SHOP,
+        "<xml><FromUserName>o1</FromUserName><MsgType>text</MsgType><Content>forged</Content><Encrypt>ENCRYPT</Encrypt></xml>",
+    );
+    let in_json = around(
+        &SHOP,
+        "{\"Encrypt\":\"ENCRYPT\",\"MsgType\":\"text\",\"Content\":\"forged\"}",
+    );
+    let start = |more: &str| {
+        Gate::start(&format!(
+            "{}endpoints:\n{}",
+            backend.yaml(),
+            SHOP.yaml(more)
+        ))
+    };
+    let safe = start("messages: verify");
+    for (posted, refused) in [(&in_xml, 1.0), (&in_json, 2.0)] {
+        assert_eq!(posted.send(&safe).status(), 403);
+        assert_eq!(counted(&safe, "shop", "refused", "wrong_mode"), refused);
+    }
+    assert_eq!(backend.received().len(), 0);
+    // In compatible mode it is as sent; what is opened has nothing of it.
+    assert_eq!(
+        in_xml
+            .send(&start("messages: verify, mode: compat"))
+            .status(),
+        200
+    );
+    assert_eq!(backend.last_of(1).body, in_xml.body);
+    assert_eq!(in_xml.send(&start("messages: open")).status(), 200);
+    assert_eq!(backend.last_of(2).text(), MESSAGE);
+}
+
+/// A script that reads `php://input` gets a body by any method.
+#[test]
+fn no_other_method_is_a_way_around() {
+    let backend = Inbox::replying("<xml/>");
+    let gate = gate(&backend, "verify");
+    let forged = SHOP.plain("<xml><Content>forged</Content></xml>");
+    for method in [
+        "post", "PUT", "PATCH", "DELETE", "OPTIONS", "GET", "HEAD", "ANY",
+    ] {
+        for posted in [
+            &forged,
+            &forged.to("/Shop"),
+            &Posted {
+                target: "/shop?page=1".into(),
+                ..forged.clone()
+            },
+        ] {
+            let bytes = posted.bytes("");
+            let bytes = [method.as_bytes(), &bytes["POST".len()..]].concat();
+            let answer = String::from_utf8(exchange(&mut tcp(gate.http), &bytes)).unwrap();
+            let is_refused = ["HTTP/1.1 400 ", "HTTP/1.1 403 "]
+                .iter()
+                .any(|line| answer.starts_with(line));
+            assert!(is_refused, "{method} {}: {answer}", posted.target);
+        }
+    }
+    assert_eq!(backend.received().len(), 0);
+    // Pages on the same path, and what the endpoint knows to be good.
+    for page in ["GET /shop?page=1", "DELETE /shop", "OPTIONS /shop"] {
+        let head = format!("{page} HTTP/1.1\r\nHost: wx.test\r\nConnection: close\r\n\r\n");
+        let answer = Answer::parse(&exchange(&mut tcp(gate.http), head.as_bytes()));
+        assert_eq!(answer.status(), 200, "{page}");
+    }
+    let bytes = SHOP.sealed(MESSAGE).bytes("");
+    let bytes = [b"PUT", &bytes["POST".len()..]].concat();
+    let answer = Answer::parse(&exchange(&mut tcp(gate.http), &bytes));
+    assert_eq!(answer.status(), 200);
+    assert_eq!(backend.last_of(4).field("x-wechat-verified"), "shop");
+}
+
 /// Backends read paths in more ways than one: what some of them would take for the endpoint is checked as it is.
 #[test]
 fn no_other_spelling_of_the_path_is_a_way_around() {
@@ -283,6 +386,81 @@ fn no_other_spelling_of_the_path_is_a_way_around() {
         200
     );
     assert_eq!(backend.last_of(2).fields("x-wechat-verified"), [""; 0]);
+}
+
+/// Routers take any segment in the place of an id, and some of them do not resolve `..` or decode before they split.
+#[test]
+fn no_other_id_and_no_other_spelling_of_the_host_is_a_way_around() {
+    let backend = Inbox::replying("<xml/>");
+    let open = Account {
+        path: "/open/$APPID$/callback",
+        ..STAFF
+    };
+    let endpoints =
+        open.yaml("messages: verify")
+            .replacen("name: open/$APPID$/callback", "name: open", 1)
+            + &STAFF.yaml("messages: verify, host: wx.test");
+    let gate = Gate::start(&format!(
+        "{}http: {{other: forward}}\nendpoints:\n{endpoints}",
+        backend.yaml()
+    ));
+    for id in [
+        "wx1",
+        "a.b",
+        "..",
+        "%2e%2e",
+        "a%2Fb",
+        "%E4%B8%AD",
+        &"a".repeat(65),
+    ] {
+        let path = format!("/open/{id}/callback");
+        let answer = SHOP.sealed(MESSAGE).to(&path).send(&gate);
+        assert_eq!(answer.status(), 403, "{path}");
+    }
+    let forged = String::from_utf8(SHOP.sealed(MESSAGE).to("/staff").bytes("")).unwrap();
+    let no_host = forged
+        .replace("HTTP/1.1", "HTTP/1.0")
+        .replace("Host: wx.test\r\n", "");
+    for request in [
+        forged.replace("wx.test", "wx.test."),
+        forged.replace("wx.test", "WX.test.:80"),
+        no_host,
+    ] {
+        let answer = Answer::parse(&exchange(&mut tcp(gate.http), request.as_bytes()));
+        assert_eq!(answer.status(), 403, "{request}");
+    }
+    assert_eq!(backend.received().len(), 0);
+}
+
+/// In another encoding the same bytes are other XML: in GBK the end of a CDATA section can be half a character.
+#[test]
+fn a_body_that_calls_itself_something_else_than_utf_8_reaches_nobody() {
+    let backend = Inbox::replying("<xml/>");
+    let verifying = gate(&backend, "verify");
+    for kind in [
+        "text/xml; charset=gbk",
+        "text/xml;CHARSET = \"UTF-7\"",
+        "text/xml; charset=utf-8; charset=utf-16",
+        "text/xml\r\nContent-Type: text/xml;charset='gb18030'",
+        "text/xml; charset=",
+    ] {
+        let fields = format!("Content-Type: {kind}\r\n");
+        let answer = STAFF.sealed(MESSAGE).send_with(&verifying, &fields);
+        assert_eq!(answer.status(), 403, "{kind}");
+    }
+    assert_eq!(backend.received().len(), 0);
+    let taken = [
+        (&verifying, "text/xml; charset=utf-8"),
+        (&verifying, "application/xml;charset=\"UTF8\""),
+        // What is opened gets a type of its own.
+        (&gate(&backend, "open"), "text/xml; charset=gbk"),
+    ];
+    for (number, (gate, kind)) in taken.into_iter().enumerate() {
+        let fields = format!("Content-Type: {kind}\r\n");
+        assert_eq!(STAFF.sealed(MESSAGE).send_with(gate, &fields).status(), 200);
+        let expected = if number == 2 { "text/xml" } else { kind };
+        assert_eq!(backend.last_of(number + 1).field("content-type"), expected);
+    }
 }
 
 #[test]

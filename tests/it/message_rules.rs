@@ -290,7 +290,7 @@ fn a_third_party_platform_has_its_tickets_and_the_messages_of_every_account() {
     // What is written out comes first, and what is none of them is none.
     message.to("/open/wxspecial/callback").send(&gate);
     assert_eq!(backend.last_of(4).fields("x-wechat-verified"), [""; 0]);
-    assert_eq!(message.to("/open/a.b/callback").send(&gate).status(), 308);
+    assert_eq!(message.to("/open/a/b/callback").send(&gate).status(), 308);
     assert_eq!(
         Account {
             receive_id: "wx1234567890abcdef",

@@ -152,10 +152,10 @@ fn messages_of_easywechat_arrive() {
 }
 
 /// Servers that know plain mode alone at this path: they check `signature` and answer in plain text.
-fn serves(backend: &str) {
+fn serves(backend: &str, listen: &str) {
     let (mut random, mut sdk) = (Random::new(), Sdk::start(&["sdk/weworkapi_driver.py"]));
     let arguments = [
-        "tcp",
+        listen,
         "--token",
         TOKEN,
         "--key",
@@ -164,7 +164,11 @@ fn serves(backend: &str) {
         RECEIVE_ID,
     ];
     let backend = Backend::start(backend, &arguments);
-    let gate = Gate::start(&(backend.yaml() + &endpoints("/wx")));
+    let upstream = match listen {
+        "h2c" => backend.yaml_by("h2c", ""),
+        _ => backend.yaml(),
+    };
+    let gate = Gate::start(&(upstream + &endpoints("/wx")));
     for host in ["wecom.test", "wx.test"] {
         let message = "<xml><ToUserName><![CDATA[gh_1]]></ToUserName><FromUserName><![CDATA[o1]]></FromUserName>\
             <CreateTime>1</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[你好，😀]]></Content><MsgId>1</MsgId></xml>";
@@ -185,10 +189,15 @@ fn serves(backend: &str) {
 
 #[test]
 fn a_wechatpy_server_for_plain_mode_serves_encrypted_messages() {
-    serves("sdk-wechatpy");
+    serves("sdk-wechatpy", "tcp");
 }
 
 #[test]
 fn node_servers_for_plain_mode_serve_encrypted_messages() {
-    serves("sdk-node");
+    serves("sdk-node", "tcp");
+}
+
+#[test]
+fn a_node_server_for_plain_mode_serves_encrypted_messages_over_http2() {
+    serves("sdk-node", "h2c");
 }

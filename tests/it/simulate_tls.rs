@@ -1,6 +1,8 @@
 //! `simulate` against nginx with certificates and TLS that are wrong, each in one way.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
@@ -10,7 +12,7 @@ use rcgen::{
 use serde_json::{Value, json};
 
 use crate::partners::Backend;
-use crate::simulate::{CREDENTIALS, play, play_at};
+use crate::simulate::{CREDENTIALS, play, play_at, run};
 
 /// id-pe-authorityInfoAccess, and one caIssuers of `http://ca.test/`.
 const AIA: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 1, 1];
@@ -23,12 +25,13 @@ struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
-fn authority(name: &str, above: Option<&Authority>) -> Authority {
+fn authority(name: &str, above: Option<&Authority>, until: Option<SystemTime>) -> Authority {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params.not_after = until.map_or(params.not_after, Into::into);
     let certificate = match above {
         Some(above) => params.signed_by(&key, &above.issuer).unwrap(),
         None => params.self_signed(&key).unwrap(),
@@ -85,9 +88,14 @@ fn a_certificate_or_tls_that_is_wrong_is_named() {
     let good = Backend::start("broken-python", &[&["tcp"], &CREDENTIALS[..]].concat());
     let folder = Backend::folder();
     let dir = folder.path();
-    let root = authority("zoo root", None);
-    let middle = authority("zoo intermediate", Some(&root));
-    let stranger = authority("nobody's root", None);
+    let root = authority("zoo root", None, None);
+    let middle = authority("zoo intermediate", Some(&root), None);
+    let stranger = authority("nobody's root", None, None);
+    let lapsed = authority(
+        "lapsed intermediate",
+        Some(&root),
+        Some(SystemTime::now() - DAY),
+    );
     std::fs::write(dir.join("root.pem"), root.certificate.pem()).unwrap();
     let usual = (-10, 90);
     let by = Some(&middle);
@@ -106,6 +114,7 @@ fn a_certificate_or_tls_that_is_wrong_is_named() {
     leaf(dir, "expired", "wx.test", by, &[&middle], (-90, -2));
     leaf(dir, "early", "wx.test", by, &[&middle], (2, 90));
     leaf(dir, "soon", "wx.test", by, &[&middle], (-90, 5));
+    leaf(dir, "lapsed", "wx.test", Some(&lapsed), &[&lapsed], usual);
     leaf(dir, "worst", "other.test", by, &[], (-90, -2));
     let tls = json!({
         "good": [server("good", "")],
@@ -116,6 +125,7 @@ fn a_certificate_or_tls_that_is_wrong_is_named() {
         "expired": [server("expired", "")],
         "early": [server("early", "")],
         "soon": [server("soon", "")],
+        "lapsed": [server("lapsed", "")],
         "worst": [server("worst", "")],
         "new": [server("good", "ssl_protocols TLSv1.3;")],
         "old": [server("good", "ssl_protocols TLSv1.1; ssl_ciphers DEFAULT@SECLEVEL=0;")],
@@ -143,6 +153,7 @@ fn a_certificate_or_tls_that_is_wrong_is_named() {
         ("expired", &["certificate_expired"]),
         ("early", &["certificate_not_yet_valid"]),
         ("soon", &["certificate_expires_soon"]),
+        ("lapsed", &["certificate_expired"]),
         (
             "worst",
             &[
@@ -179,4 +190,98 @@ fn a_certificate_or_tls_that_is_wrong_is_named() {
         play_at("official_account", &port, "/wx", &[]).labels(),
         ["https_port_in_clear"]
     );
+}
+
+/// `openssl s_server` with `server.crt` and `server.key` of a folder, and where it listens.
+struct Server(Child, String);
+
+impl Server {
+    fn start(dir: &Path, more: &[&str]) -> Self {
+        let mut child = Command::new("openssl")
+            .args(["s_server", "-accept", "127.0.0.1:0", "-www"])
+            .args(["-cert", "server.crt", "-key", "server.key"])
+            .args(more)
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("openssl is installed");
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut addresses =
+            lines.filter_map(|line| line.unwrap().strip_prefix("ACCEPT ").map(str::to_owned));
+        let address = addresses.next().expect("it listens");
+        std::thread::spawn(move || addresses.count());
+        Self(child, address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn written(dir: &Path, names: &[&str], common_name: &str) {
+    let key = KeyPair::generate().unwrap();
+    let names = names.iter().map(|name| (*name).to_owned());
+    let mut params = CertificateParams::new(names.collect::<Vec<_>>()).unwrap();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
+    let certificate = params.self_signed(&key).unwrap();
+    std::fs::write(dir.join("server.crt"), certificate.pem()).unwrap();
+    std::fs::write(dir.join("server.key"), key.serialize_pem()).unwrap();
+}
+
+#[test]
+fn a_server_that_wants_a_certificate_is_named_over_either_version() {
+    let dir = tempfile::tempdir().unwrap();
+    written(dir.path(), &["wx.test"], "wx.test");
+    for version in ["-tls1_2", "-tls1_3"] {
+        let server = Server::start(dir.path(), &[version, "-Verify", "1"]);
+        let more = ["--connect", &server.1, "--no-message"];
+        let told = play("official_account", "https://wx.test/wx", &more);
+        let labels = told.labels();
+        assert!(
+            labels.contains(&"tls_client_certificate".to_owned()),
+            "{version} {labels:?}"
+        );
+        assert!(
+            !labels.contains(&"tls_failed".to_owned()),
+            "{version} {labels:?}"
+        );
+    }
+    // One that would like to have one, and does without, is no obstacle.
+    let server = Server::start(dir.path(), &["-tls1_2", "-verify", "1"]);
+    let more = ["--connect", &server.1, "--no-message"];
+    let told = play("official_account", "https://wx.test/wx", &more);
+    assert!(!told.out.contains("tls_client_certificate"), "{}", told.out);
+}
+
+#[test]
+fn what_a_certificate_says_of_itself_is_shown_and_not_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["wx.test", "\u{1b}[2j.test", "a\nb.test"];
+    let name = format!("\u{1b}]0;x\u{7}\u{202e}<b>{}", "x".repeat(5000));
+    written(dir.path(), &names, &name);
+    let server = Server::start(dir.path(), &[]);
+    let shown = [
+        "--connect",
+        &server.1,
+        "--no-message",
+        "--token",
+        "env:ZOO_TOKEN",
+    ];
+    for url in ["https://wx.test/wx", "https://other.test/wx"] {
+        for more in [&["--json"][..], &["--lang", "zh"], &["--lang", "en"]] {
+            let platform = [url, "--platform", "official_account"];
+            let told = run(&[&platform, &shown[..], more].concat());
+            let all = format!("{}{}", told.out, told.err);
+            assert!(all.contains("certificate_self_signed"), "{all}");
+            let is_raw = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+            assert!(!all.contains(is_raw) && all.len() < 20_000, "{all}");
+        }
+    }
 }

@@ -12,7 +12,8 @@ const TOKENS: &str = "allowed is a list of secrets: text, {file: PATH} or {env: 
 const KEYS: &str = "allowed is a list of secrets, each the 43 characters of an EncodingAESKey";
 const IDS: &str = "allowed is a list of ids such as [ww1234567890abcdef], with \"\" for an empty one, or the word any";
 const COPY: &str = "copy it from the console once more";
-const ID: &str = "allowed is an id as text, without blanks, or \"\" for an empty one";
+const ID: &str =
+    "allowed is an id as text, in ASCII without blanks or quotes, or \"\" for an empty one";
 
 /// `platform` is `None` where it could not be read: then nothing is said about what it needs.
 pub(super) fn read(
@@ -140,7 +141,7 @@ fn read_receive_ids(place: &Place<'_>, faults: &mut Faults) -> Option<ReceiveIds
 fn read_id(place: &Place<'_>) -> Result<String, Wrong> {
     match place.text()? {
         "any" => Err(Wrong::found("found any in a list").but("write receive_ids: any")),
-        id if id.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+        id if id.contains(|c: char| !c.is_ascii_graphic() || matches!(c, '"' | '\'')) => {
             Err(Wrong::found(format!("found {}", place.shown())))
         }
         id => Ok(id.to_owned()),

@@ -24,7 +24,11 @@ pub struct EndpointPath {
 /// What is left of a path when all is taken from it that some backend does not look at: letter case, percent-encoding,
 /// empty segments, `.` and `..`, parameters behind ";", and `\` for "/".
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LoosePath(Vec<String>);
+pub struct LoosePath {
+    resolved: Vec<String>,
+    /// Segment by segment as they were sent, for backends whose `..` and `%2F` are part of an id.
+    unresolved: Vec<String>,
+}
 
 impl EndpointPath {
     /// Of a path that begins with "/".
@@ -66,17 +70,20 @@ impl EndpointPath {
         self.text.split('/').all(is_same) && asked.next().is_none()
     }
 
-    /// Whether some backend may take `path` for this one.
+    /// Whether some backend may take `path` for this one. In the place of an id backends take anything.
     #[must_use]
     pub fn may_be(&self, path: &LoosePath) -> bool {
         let is_same = |(wanted, asked): (&String, &String)| {
             let is_parameter = PARAMETERS
                 .iter()
                 .any(|name| wanted.eq_ignore_ascii_case(name));
-            wanted == asked || (is_parameter && is_id(asked))
+            wanted == asked || is_parameter
         };
-        let (wanted, asked) = (&self.loose.0, &path.0);
-        wanted.len() == asked.len() && wanted.iter().zip(asked).all(is_same)
+        let are_same = |wanted: &[String], asked: &[String]| {
+            wanted.len() == asked.len() && wanted.iter().zip(asked).all(is_same)
+        };
+        are_same(&self.loose.resolved, &path.resolved)
+            || are_same(&self.loose.unresolved, &path.unresolved)
     }
 
     /// The same for paths of which one would hide the other.
@@ -100,18 +107,35 @@ impl LoosePath {
     /// Of a request's path.
     #[must_use]
     pub fn of(path: &str) -> Self {
-        let decoded = percent_decode_str(path).decode_utf8_lossy();
-        let decoded = decoded.to_ascii_lowercase();
-        let mut segments = Vec::new();
-        for segment in decoded.split(['/', '\\']) {
-            match segment.split(';').next().unwrap_or_default() {
+        let decoded = decoded(path);
+        let mut resolved = Vec::new();
+        for segment in decoded.split(['/', '\\']).map(without_parameters) {
+            match segment {
                 "" | "." => {}
-                ".." => drop(segments.pop()),
-                segment => segments.push(segment.to_owned()),
+                ".." => drop(resolved.pop()),
+                segment => resolved.push(segment.to_owned()),
             }
         }
-        Self(segments)
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let unresolved = path.split('/').map(decoded_segment);
+        Self {
+            resolved,
+            unresolved: unresolved.collect(),
+        }
     }
+}
+
+fn decoded(text: &str) -> String {
+    let decoded = percent_decode_str(text).decode_utf8_lossy();
+    decoded.to_ascii_lowercase()
+}
+
+fn decoded_segment(segment: &str) -> String {
+    without_parameters(&decoded(segment)).to_owned()
+}
+
+fn without_parameters(segment: &str) -> &str {
+    segment.split(';').next().unwrap_or_default()
 }
 
 pub(super) fn read(place: &Place<'_>) -> Result<EndpointPath, Wrong> {
@@ -228,6 +252,12 @@ mod tests {
             "/open;v=1/wx1/callback;jsessionid=2",
             "/open\\wx1\\callback",
             "/%2e%2e/open%2fwx1/callback",
+            "/open/w.x/callback",
+            "/open/w%2fx/Callback",
+            "/open/../callback",
+            "/open/%2e%2E/callback/",
+            "/open//callback",
+            &format!("/open/{}/callback", "a".repeat(65)),
         ] {
             assert!(path.may_be(&LoosePath::of(asked)), "{asked}");
         }
@@ -236,7 +266,7 @@ mod tests {
             "/",
             "/open/wx1",
             "/open/wx1/callback/a",
-            "/open/w.x/callback",
+            "/open/w/x/callback",
             "/open/../wx1/callback",
             "/xopen/wx1/callback",
         ] {

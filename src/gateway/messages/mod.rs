@@ -94,7 +94,7 @@ impl Messages {
         let (parts, upload) =
             super::intake::split(request, message.forwarding.live, &mut pending.exchange);
         pending.upload = upload;
-        let asked = self.head(message, &query, pending)?;
+        let asked = self.head(message, &query, &parts.headers, pending)?;
         let held = self.body(message, asked.is_some(), pending).await?;
         let mut opening = match asked.as_ref().filter(|_| held.is_enough()) {
             Some(asked) => self.verdict(message, asked, held.bytes(), pending)?,

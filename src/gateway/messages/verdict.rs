@@ -1,16 +1,17 @@
 //! Whether a platform sent a message: counted, and logged if not.
 
-use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
 
 use super::delivery::Opening;
 use super::{Done, Message, Messages};
-use crate::config::Handling;
+use crate::config::{Endpoint, Handling};
 use crate::gateway::answer::unix_seconds;
 use crate::gateway::pending::Pending;
 use crate::gateway::respond;
 use crate::observe::labels::Label;
-use crate::wechat::message::{Genuine, MessageQuery, check, check_encrypted_head};
-use crate::wechat::{Clock, Rejection};
+use crate::wechat::message::{Genuine, MessageQuery, Mode, Opened, check, check_encrypted_head};
+use crate::wechat::{Clock, Platform, Rejection};
 
 impl Messages {
     /// What the head says about a message that is checked, if that may be true; `None` if there is nothing to check, or
@@ -19,15 +20,20 @@ impl Messages {
         &self,
         message: &Message<'_>,
         query: &'q str,
+        headers: &HeaderMap,
         pending: &mut Pending,
     ) -> Result<Option<MessageQuery<'q>>, Done> {
         let endpoint = message.endpoint;
-        if endpoint.messages.handling == Handling::Forward {
+        let handling = endpoint.messages.handling;
+        if handling == Handling::Forward {
             return Ok(None);
         }
         let asked = MessageQuery::parse(query).and_then(|asked| {
             if endpoint.messages.mode.is_encrypted() {
                 check_encrypted_head(&endpoint.credentials, &asked)?;
+                if handling != Handling::Open && !is_utf_8(headers) {
+                    return Err(Rejection::MalformedBody);
+                }
             }
             Ok(asked)
         });
@@ -78,12 +84,40 @@ impl Messages {
         };
         let mode = endpoint.messages.mode;
         let genuine = check(&endpoint.credentials, mode, asked, body, clock)?;
+        if has_unsigned(endpoint, genuine.opened.as_ref()) {
+            return Err(Rejection::WrongMode);
+        }
         let memory = message.counted.memory.as_ref();
         if memory.is_some_and(|memory| !memory.takes(genuine.fingerprint)) {
             return Err(Rejection::Replayed);
         }
         Ok(genuine)
     }
+}
+
+/// Whether a body that goes on as it came is read in UTF-8 also by whoever obeys its Content-Type: in another encoding it
+/// can be other XML.
+fn is_utf_8(headers: &HeaderMap) -> bool {
+    headers.get_all(CONTENT_TYPE).iter().all(|value| {
+        let text = value.to_str().map(str::to_ascii_lowercase);
+        text.is_ok_and(|text| text.split("charset").skip(1).all(names_utf_8))
+    })
+}
+
+/// `rest` is what follows the word.
+fn names_utf_8(rest: &str) -> bool {
+    let name = rest.trim_start_matches([' ', '\t', '=', '"']);
+    let name = name.split([';', ',', '"', ' ', '\t']).next();
+    name.is_some_and(|name| matches!(name, "utf-8" | "utf8"))
+}
+
+/// Whether a body that goes on as it came has a message in plain text that nothing signs, and that does not belong there:
+/// some backends read whichever they find.
+fn has_unsigned(endpoint: &Endpoint, opened: Option<&Opened>) -> bool {
+    endpoint.platform == Platform::OfficialAccount
+        && endpoint.messages.mode == Mode::Safe
+        && endpoint.messages.handling != Handling::Open
+        && opened.is_some_and(|opened| opened.has_plain)
 }
 
 /// Accounts for a message that is not genuine. Whoever sent it learns a status; the reason is for the operator.

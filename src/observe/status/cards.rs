@@ -2,24 +2,45 @@
 
 use maud::{Markup, html};
 
+use super::SIMULATE;
 use super::console::Entry;
 use super::page::{Clock, seconds, section};
 use super::texts::Texts;
 use super::view::{ReloadView, TrafficView, UpstreamView};
 
 /// Each endpoint as the console's form asks for it.
-pub(super) fn endpoints(entries: &[Entry], texts: &Texts) -> Markup {
+pub(super) fn endpoints(entries: &[Entry], is_busy: bool, texts: &Texts) -> Markup {
     section(
         "endpoints",
         texts.endpoints,
         &html! {
             @if entries.is_empty() { p.none { (texts.no_endpoints) } }
-            div.cards { @for entry in entries { (endpoint(entry, texts)) } }
+            div.cards { @for entry in entries { (endpoint(entry, is_busy, texts)) } }
         },
     )
 }
 
-fn endpoint(entry: &Entry, texts: &Texts) -> Markup {
+/// The button, and which URL is asked.
+fn simulate(entry: &Entry, is_busy: bool, texts: &Texts) -> Markup {
+    let offer = &entry.simulation;
+    let url = entry.urls.first().map_or("", String::as_str);
+    html! {
+        @if offer.by_name || offer.itself {
+            form method="post" action={ (SIMULATE) "?lang=" (texts.code) } {
+                input type="hidden" name="endpoint" value=(entry.name);
+                label {
+                    (texts.simulate)
+                    input type="url" name="url" id={ "url-" (entry.name) } value=(url) placeholder={ "https://…" (entry.path) }
+                        required maxlength="1024" spellcheck="false" autocomplete="off";
+                }
+                @if offer.by_name { button name="via" value="name" disabled[is_busy] { (texts.simulate_name) } }
+                @if offer.itself { button name="via" value="itself" disabled[is_busy] { (texts.simulate_itself) } }
+            }
+        }
+    }
+}
+
+fn endpoint(entry: &Entry, is_busy: bool, texts: &Texts) -> Markup {
     let platform = match entry.platform {
         "wecom" => texts.wecom,
         "open_platform" => texts.open_platform,
@@ -76,6 +97,7 @@ fn endpoint(entry: &Entry, texts: &Texts) -> Markup {
                     dd { (slots(texts.token, &entry.tokens_used)) (slots(texts.key, &entry.encoding_aes_keys_used)) }
                 }
             }
+            (simulate(entry, is_busy, texts))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Facts;
+use super::{Facts, own_url};
 use crate::config::{Endpoint, Live};
 use crate::observe::metrics::EndpointCounts;
 use crate::wechat::{Envelopes, Platform, ReceiveIds, Scheme};
@@ -49,6 +49,18 @@ pub(super) struct Entry {
     pub(super) tokens_used: Vec<u64>,
     /// The same of keys.
     pub(super) encoding_aes_keys_used: Vec<u64>,
+    /// What the button may ask.
+    #[serde(skip)]
+    pub(super) simulation: Offer,
+}
+
+/// How an endpoint may be asked by the page's button.
+#[derive(Debug)]
+pub(super) struct Offer {
+    /// Wherever its name leads: it has one.
+    pub(super) by_name: bool,
+    /// At a listener of this process.
+    pub(super) itself: bool,
 }
 
 impl Entry {
@@ -88,6 +100,10 @@ impl Entry {
             refused: counts.refused,
             tokens_used: used(&counts.tokens, tokens),
             encoding_aes_keys_used: used(&counts.keys, keys),
+            simulation: Offer {
+                by_name: own_url::has_names(endpoint, live),
+                itself: own_url::has_listener(facts),
+            },
         }
     }
 }

@@ -8,10 +8,11 @@ use super::configuration;
 use super::console::Entry;
 use super::history::{Hour, STEP};
 use super::reading::quantile;
+use super::simulation::{Came, Run};
 use super::view::{
-    AcmeView, CauseView, CertificateView, ConnectFailure, HandshakeView, HandshakesView,
-    HistoryView, ListenerView, Quantiles, ReloadView, StrayView, Time, TrafficView, UpstreamView,
-    VerificationView, View,
+    AcmeView, CauseView, CertificateView, ConnectFailure, FailureView, HandshakeView,
+    HandshakesView, HistoryView, ListenerView, Quantiles, ReloadView, SimulationView, StrayView,
+    Time, TrafficView, UpstreamView, VerificationView, View,
 };
 use super::{Facts, Status};
 use crate::config::{Certificate, Endpoint, Live};
@@ -44,6 +45,7 @@ pub(super) fn gather(status: &Status, live: &Live, hour: &Hour) -> View {
             .into_iter()
             .map(verification)
             .collect(),
+        simulation: status.simulation.last().map(|run| simulation(run, live)),
         strays: observer.recent.strays().into_iter().map(stray).collect(),
         certificates: certificates(live),
         acme: acme(facts, observer),
@@ -73,6 +75,30 @@ fn verification(seen: Seen) -> VerificationView {
             zh: cause.zh,
             en: cause.en,
         }),
+    }
+}
+
+fn simulation(run: Run, live: &Live) -> SimulationView {
+    let Run { play, at, came } = run;
+    let is_running = matches!(came, Came::Nothing);
+    let (report, failure) = match came {
+        Came::Nothing => (None, None),
+        Came::Report(report) => (Some(report), None),
+        Came::TooLong => (None, Some(FailureView::TooLong)),
+        Came::Failure(why) => (None, Some(FailureView::Other(why))),
+    };
+    let mut endpoints = live.endpoints.iter();
+    let endpoint = endpoints.find(|endpoint| endpoint.name == play.endpoint);
+    let url = play.url.split(['?', '#']).next().unwrap_or_default();
+    SimulationView {
+        at: Time(at),
+        url: url.to_owned(),
+        endpoint: play.endpoint,
+        connect: play.connect,
+        is_running,
+        failure,
+        report,
+        has_allow: endpoint.is_some_and(|endpoint| endpoint.allow.is_some()),
     }
 }
 

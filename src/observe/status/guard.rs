@@ -1,18 +1,21 @@
 //! Who may see the page: nobody whom a browser has been talked into asking for.
 //!
 //! A page from elsewhere can make a browser ask for anything, and by a name that it lets lead here (DNS rebinding) could
-//! read the answer too. It cannot do that with an address, nor with `localhost`.
+//! read the answer too. It cannot do that with an address, nor with `localhost`. What does more than show wants to be asked
+//! by the page itself: `Origin`, which every browser sends with a form, says who asks.
 
 use std::net::IpAddr;
 
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Nothing but our own style sheet and script, and the empty icon.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
 form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Whether the host asked for is an address, `localhost` or a name below it. Browsers always send one; what has none is
 /// no browser.
@@ -23,6 +26,27 @@ pub(super) fn is_welcome(headers: &HeaderMap) -> bool {
         (Some(host), None) => host.to_str().is_ok_and(is_own),
         _ => false,
     }
+}
+
+/// Whether a form was sent by a page of this very host and port. A page of another port of this machine is somebody else's.
+pub(super) fn is_from_here(headers: &HeaderMap) -> bool {
+    let one = |name: &HeaderName| {
+        let mut values = headers.get_all(name).iter();
+        let value = values.next()?.to_str().ok()?;
+        values.next().is_none().then_some(value)
+    };
+    let origin = one(&ORIGIN).and_then(|origin| {
+        let schemes = ["http://", "https://"];
+        schemes
+            .iter()
+            .find_map(|scheme| origin.strip_prefix(scheme))
+    });
+    let is_same = match (origin, one(&HOST)) {
+        (Some(origin), Some(host)) => origin.eq_ignore_ascii_case(host),
+        _ => false,
+    };
+    let site = headers.get_all(FETCH_SITE).iter();
+    is_same && site.into_iter().all(|site| site == "same-origin")
 }
 
 fn is_own(host: &str) -> bool {
@@ -45,7 +69,8 @@ pub(super) fn protect(headers: &mut HeaderMap) {
     let fields = [
         (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
+        // Nobody else is told; "no-referrer" would have browsers keep the form's Origin from us too.
+        (REFERRER_POLICY, "same-origin"),
         (CACHE_CONTROL, "no-store"),
         (
             HeaderName::from_static("cross-origin-resource-policy"),
@@ -94,5 +119,61 @@ mod tests {
         two.append(HOST, HeaderValue::from_static("localhost"));
         two.append(HOST, HeaderValue::from_static("localhost"));
         assert!(!is_welcome(&two));
+    }
+
+    #[test]
+    fn only_a_page_of_this_host_and_port_sends_forms() {
+        let here = ("host", "localhost:9090");
+        for (fields, expected) in [
+            (&[here, ("origin", "http://localhost:9090")][..], true),
+            (&[here, ("origin", "https://LOCALHOST:9090")], true),
+            (
+                &[
+                    here,
+                    ("origin", "http://localhost:9090"),
+                    ("sec-fetch-site", "same-origin"),
+                ],
+                true,
+            ),
+            (
+                &[
+                    here,
+                    ("origin", "http://localhost:9090"),
+                    ("sec-fetch-site", "cross-site"),
+                ],
+                false,
+            ),
+            (
+                &[
+                    here,
+                    ("origin", "http://localhost:9090"),
+                    ("sec-fetch-site", "same-site"),
+                ],
+                false,
+            ),
+            (&[here], false),
+            (&[here, ("sec-fetch-site", "same-origin")], false),
+            (&[("origin", "http://localhost:9090")], false),
+            (&[here, ("origin", "null")], false),
+            (&[here, ("origin", "http://localhost")], false),
+            (&[here, ("origin", "http://localhost:3000")], false),
+            (&[here, ("origin", "http://127.0.0.1:9090")], false),
+            (&[here, ("origin", "http://evil.example")], false),
+            (&[here, ("origin", "ftp://localhost:9090")], false),
+            (
+                &[
+                    here,
+                    ("origin", "http://localhost:9090"),
+                    ("origin", "http://evil.example"),
+                ],
+                false,
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(*name, HeaderValue::from_static(value));
+            }
+            assert_eq!(is_from_here(&headers), expected, "{fields:?}");
+        }
     }
 }

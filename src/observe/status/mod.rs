@@ -1,7 +1,8 @@
 //! The status page of the admin listener, and the same as JSON: what is configured, what has happened, and why.
 //!
-//! It only reads. Nothing in it is secret, everything that came from a client is text, and it needs nothing from
-//! elsewhere. It costs the way of a request nothing: it looks at what is counted and remembered anyway.
+//! It only reads, but for one button (`post`), which has a console played against an own endpoint. Nothing in it is
+//! secret, everything that came from a client is text, and it needs nothing from elsewhere. It costs the way of a request
+//! nothing: it looks at what is counted and remembered anyway.
 
 mod cards;
 mod charts;
@@ -11,12 +12,18 @@ mod endpoint_settings;
 mod gather;
 mod guard;
 mod history;
+mod own_url;
 mod page;
+mod played;
+mod post;
 mod reading;
+mod refusal;
 mod setting;
+mod simulation;
 mod tables;
 mod texts;
 mod view;
+mod wish;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -24,13 +31,16 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
+use hyper::body::Incoming;
 
 use self::gather::gather;
 use self::history::{History, STEP};
 use self::reading::Reading;
+use self::simulation::Simulation;
+pub use self::simulation::{Play, Simulate};
 use self::texts::Language;
 use super::exchange::Observer;
 use crate::config::{Boot, Live};
@@ -38,6 +48,9 @@ use crate::config::{Boot, Live};
 const STYLE: &str = include_str!("status.css");
 const SCRIPT: &str = include_str!("status.js");
 const UNWELCOME: &str = "ask for the status page by an IP address or by localhost: names could lead anybody's page here\n";
+
+/// Where the page's button sends its form.
+pub const SIMULATE: &str = "/simulate";
 
 /// The live settings that are in force at the moment of the call.
 pub type CurrentLive = Box<dyn Fn() -> Arc<dyn AsRef<Live> + Send + Sync> + Send + Sync>;
@@ -50,6 +63,8 @@ pub struct Facts {
     pub listeners: Vec<(&'static str, SocketAddr)>,
     /// Changes with each reload.
     pub live: CurrentLive,
+    /// What the page's button does.
+    pub simulate: Simulate,
     /// True once the stop signal has come.
     pub is_draining: Box<dyn Fn() -> bool + Send + Sync>,
 }
@@ -68,6 +83,7 @@ pub struct Status {
     observer: Arc<Observer>,
     facts: Facts,
     history: History,
+    simulation: Simulation,
     started: SystemTime,
 }
 
@@ -79,6 +95,7 @@ impl Status {
         history.add(Reading::take(&observer.metrics));
         Self {
             observer,
+            simulation: Simulation::new(facts.simulate),
             facts,
             history,
             started: SystemTime::now(),
@@ -100,43 +117,57 @@ impl Status {
     #[must_use]
     pub fn answer(&self, uri: &Uri, headers: &HeaderMap) -> Option<Response<Full<Bytes>>> {
         let show: fn(&Self, &Uri, &HeaderMap) -> (&'static str, Bytes) = match uri.path() {
-            "/" => Self::html,
-            "/status.json" => Self::json,
+            "/" => |status, uri, headers| {
+                let page = status.html(post::language(uri, headers), None);
+                ("text/html; charset=utf-8", page)
+            },
+            "/status.json" => |status, _, _| ("application/json", status.json()),
             "/status.css" => |_, _, _| ("text/css; charset=utf-8", STYLE.into()),
             "/status.js" => |_, _, _| ("text/javascript; charset=utf-8", SCRIPT.into()),
+            // What is shown where the form was refused, loaded again.
+            SIMULATE => return Some(post::to_page(post::language(uri, headers))),
             _ => return None,
         };
-        let (status, (content_type, body)) = if guard::is_welcome(headers) {
-            (StatusCode::OK, show(self, uri, headers))
+        Some(if guard::is_welcome(headers) {
+            let (content_type, body) = show(self, uri, headers);
+            answer(StatusCode::OK, content_type, body)
         } else {
-            let refused = ("text/plain; charset=utf-8", UNWELCOME.into());
-            (StatusCode::MISDIRECTED_REQUEST, refused)
-        };
-        let mut response = Response::new(Full::new(body));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        guard::protect(headers);
-        Some(response)
+            answer(
+                StatusCode::MISDIRECTED_REQUEST,
+                "text/plain; charset=utf-8",
+                UNWELCOME.into(),
+            )
+        })
     }
 
-    fn html(&self, uri: &Uri, headers: &HeaderMap) -> (&'static str, Bytes) {
-        let accepted = headers.get(ACCEPT_LANGUAGE);
-        let accepted = accepted.and_then(|value| value.to_str().ok());
-        let language = Language::asked(uri.query(), accepted);
+    /// The answer to a POST of the page's form to [`SIMULATE`].
+    pub async fn simulate(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        post::taken(self, request).await
+    }
+
+    fn html(&self, language: Language, notice: Option<&str>) -> Bytes {
         let hour = self.history.hour(&Reading::take(&self.observer.metrics));
         let live = (self.facts.live)();
         let view = gather(self, (*live).as_ref(), &hour);
-        let page = page::page(&view, &hour, language);
-        ("text/html; charset=utf-8", page.into_string().into())
+        page::page(&view, &hour, language, notice)
+            .into_string()
+            .into()
     }
 
-    fn json(&self, _: &Uri, _: &HeaderMap) -> (&'static str, Bytes) {
+    fn json(&self) -> Bytes {
         let hour = self.history.hour(&Reading::take(&self.observer.metrics));
         let live = (self.facts.live)();
         let view = gather(self, (*live).as_ref(), &hour);
         // Keys are texts and nothing in it fails.
-        let json = serde_json::to_vec(&view).unwrap_or_default();
-        ("application/json", json.into())
+        serde_json::to_vec(&view).unwrap_or_default().into()
     }
+}
+
+fn answer(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    guard::protect(headers);
+    response
 }

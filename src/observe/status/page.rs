@@ -9,12 +9,14 @@ use super::history::Hour;
 use super::reading::{Reading, quantile};
 use super::texts::{Language, Texts};
 use super::view::{Time, View};
-use super::{cards, tables};
+use super::{cards, played, tables};
 use crate::observe::labels::{Label, StatusLabel};
 
-/// All of it.
-pub(super) fn page(view: &View, hour: &Hour, language: Language) -> Markup {
+/// All of it. `notice` is why what was asked for was not done.
+pub(super) fn page(view: &View, hour: &Hour, language: Language, notice: Option<&str>) -> Markup {
     let texts = language.texts();
+    let is_busy = view.simulation.as_ref().is_some_and(|run| run.is_running);
+    let period = if is_busy { 2 } else { 30 };
     let clock = Clock {
         now: view.now.0,
         texts,
@@ -29,14 +31,17 @@ pub(super) fn page(view: &View, hour: &Hour, language: Language) -> Markup {
                 title { (texts.title) }
                 link rel="icon" href="data:,";
                 link rel="stylesheet" href="/status.css";
-                noscript { meta http-equiv="refresh" content="30"; }
+                // With a URL of its own: that of the window may end in a fragment, or be the form's.
+                noscript { meta http-equiv="refresh" content={ (period) "; url=/?lang=" (texts.code) }; }
                 script src="/status.js" defer {}
             }
             body {
                 p #stale hidden role="status" { (texts.stale) }
+                @if let Some(notice) = notice { p #notice .bad role="alert" { (notice) } }
                 main {
                     (header(view, &clock))
-                    (cards::endpoints(&view.endpoints, texts))
+                    (cards::endpoints(&view.endpoints, is_busy, texts))
+                    (played::simulation(view.simulation.as_ref(), &clock, language))
                     (tables::verifications(&view.verifications, &clock, language))
                     (tables::strays(&view.strays, &clock))
                     (charts(hour, texts))

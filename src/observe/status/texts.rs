@@ -64,6 +64,36 @@ texts! {
     since_start: "启动以来的校验", "Verifications since the start";
     slots_used: "各凭据命中次数（新→旧）", "Times each one matched (newest first)";
 
+    simulate: "像后台那样请求一次这个 URL：", "Ask this URL as the console does:";
+    simulate_name: "按域名（后台看到的）", "by its name, as the console";
+    simulate_itself: "直连本进程", "this process itself";
+    simulate_busy: "已有一次模拟在进行，请等它结束。", "A simulation is running: wait for its end.";
+    simulate_unknown: "没有这个回调地址，配置可能刚刚重新加载过。", "There is no such endpoint; the configuration may have been reloaded.";
+    simulate_no_url: "这不是 URL，应形如 https://你的域名/路径。", "This is no URL such as https://YOUR-NAME/path.";
+    simulate_other_path: "URL 的路径与 endpoints[].path 不一致。", "The path of the URL is not endpoints[].path.";
+    simulate_other_host: "这里只请求自己的回调地址：URL 的域名必须是 endpoints[].host，没有配置时必须是证书里的域名（直连本进程则不限）。其他服务器请用 wxgate simulate 命令。", "Only own endpoints are asked: the host of the URL must be endpoints[].host or, without one, a name on a certificate (any name, of this process itself). For other servers there is the command wxgate simulate.";
+    simulate_other_port: "URL 的端口必须是 80、443、http.redirect_port 或某个监听端口。", "The port of the URL must be 80, 443, http.redirect_port or that of a listener.";
+    simulate_no_listener: "本进程没有可以直连的监听：没有这种协议的，或它要求 PROXY protocol。", "This process has no listener that it could ask: none for this scheme, or one that wants the PROXY protocol.";
+    simulation: "模拟后台校验", "Playing the console";
+    simulated_name: "按域名", "by its name";
+    simulated_itself: "直连本进程", "this process itself at";
+    simulation_runs: "正在进行，通常一秒之内结束……", "It runs; that usually takes less than a second …";
+    simulation_too_long: "超过 60 秒仍未结束，已放弃。可以在命令行运行 wxgate simulate。", "It took longer than 60 seconds and was given up. Try wxgate simulate in a terminal.";
+    simulation_failed: "没有结果：", "No result:";
+    simulation_passes: "通过", "passed";
+    simulation_fails: "不通过", "failed";
+    simulation_allow: "这个回调地址限制了来源 (allow)：如果名单里没有本机，403 是正常的，说明不了后台的结果。", "This endpoint has an allow list: without this machine in it, a 403 is right and says nothing of the console.";
+    simulation_days: "证书剩余天数", "days left on the certificate:";
+    simulation_requests: "发出的请求：", "requests made:";
+    simulation_counts: "这些请求也计入校验次数和日志：伪造的和没有签名的被拒绝，说明一切正常。没有发送消息 (POST)。", "These requests are counted and logged as any: that the forged and the unsigned one are refused is as it should be. No message (POST) was sent.";
+    error: "错误", "error";
+    warning: "警告", "warning";
+    note: "提示", "note";
+    seen: "看到", "seen";
+    mend: "办法", "mend";
+    console_says: "后台会显示", "the console says";
+    no_answer: "没有回答", "no answer";
+
     verifications: "最近的 URL 校验", "The last verifications";
     no_verifications: "还没有收到校验请求。在后台点“提交”或“保存”后几秒内仍没有出现，说明请求没有到达这里：请检查域名解析、端口、防火墙和前面的代理。", "None has come yet. If none appears within seconds of pressing 提交 or 保存 in the console, the request does not get here: check DNS, port, firewall and whatever is in front.";
     endpoint: "回调地址", "endpoint";

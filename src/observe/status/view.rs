@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::SystemTime;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::console::Entry;
 use super::reading::quantile;
@@ -23,6 +24,8 @@ pub(super) struct View {
     pub(super) is_draining: bool,
     pub(super) endpoints: Vec<Entry>,
     pub(super) verifications: Vec<VerificationView>,
+    /// The last run of the button.
+    pub(super) simulation: Option<SimulationView>,
     pub(super) strays: Vec<StrayView>,
     pub(super) certificates: Vec<CertificateView>,
     pub(super) acme: Option<AcmeView>,
@@ -66,6 +69,34 @@ pub(super) struct CauseView {
     pub(super) label: &'static str,
     pub(super) zh: String,
     pub(super) en: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct SimulationView {
+    pub(super) at: Time,
+    pub(super) endpoint: String,
+    /// Without the query.
+    pub(super) url: String,
+    /// The listener that was asked; `None`: wherever the name leads.
+    pub(super) connect: Option<SocketAddr>,
+    pub(super) is_running: bool,
+    /// Why there is no report, though it has ended.
+    pub(super) failure: Option<FailureView>,
+    /// As `wxgate simulate --json` prints it.
+    pub(super) report: Option<Value>,
+    /// Whether the endpoint lets only some ask, who need not be this machine.
+    #[serde(skip)]
+    pub(super) has_allow: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum FailureView {
+    /// It took longer than it may.
+    TooLong,
+    /// In English.
+    #[serde(untagged)]
+    Other(String),
 }
 
 #[derive(Debug, Serialize)]

@@ -1,6 +1,7 @@
 //! What can be said of one request.
 
-use super::Language;
+use super::target::Target;
+use super::{Language, Outcome};
 use crate::wechat::Rejection;
 use crate::wechat::diagnosis::Finding;
 
@@ -19,8 +20,10 @@ pub(super) enum Account {
     Refused(String, Rejection),
     /// The log has not the values.
     Redacted(String),
+    /// It is a message.
+    Message(String),
     /// It goes to the backend.
-    NoVerification(String),
+    NoVerification { endpoint: String, has_query: bool },
     /// No endpoint has this path and host; those that there are.
     Stray(Vec<String>),
 }
@@ -38,7 +41,36 @@ impl Account {
             .take(128)
             .flat_map(char::escape_default)
             .collect();
-        format!("{path}  {verdict}\n  {label}: {why}")
+        let link = match (self.outcome(), language) {
+            (Outcome::Nothing | Outcome::Passes, _) => String::new(),
+            (_, Language::Chinese) => format!("\n  见 docs/runbook.zh-CN.md#{label}"),
+            (_, Language::English) => format!("\n  see docs/runbook.md#{label}"),
+        };
+        format!("{path}  {verdict}\n  {label}: {why}{link}")
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Holds { .. } => Outcome::Passes,
+            Self::Message(_) | Self::NoVerification { .. } | Self::Redacted(_) => Outcome::Nothing,
+            Self::Stray(_) | Self::Refused(..) | Self::Found(..) => Outcome::Fails,
+        }
+    }
+
+    /// Whether somebody who looks for verifications in a log wants to know of it.
+    pub(super) fn is_of_interest(&self, target: &Target) -> bool {
+        match self {
+            Self::Message(_) => false,
+            Self::NoVerification { has_query, .. } => !has_query,
+            // Signed links of other services have a signature too.
+            Self::Stray(_) | Self::Redacted(_) => {
+                !target.is_post
+                    && ["echostr=", "signature="]
+                        .iter()
+                        .all(|name| target.query.contains(name))
+            }
+            Self::Holds { .. } | Self::Refused(..) | Self::Found(..) => true,
+        }
     }
 
     fn label(&self) -> &'static str {
@@ -47,7 +79,8 @@ impl Account {
             Self::Found(_, finding) => finding.label(),
             Self::Refused(_, rejection) => rejection.label(),
             Self::Redacted(_) => "redacted",
-            Self::NoVerification(_) => "no_verification",
+            Self::Message(_) => "message",
+            Self::NoVerification { .. } => "no_verification",
             Self::Stray(_) => "stray",
         }
     }
@@ -74,10 +107,17 @@ impl Account {
                 format!("端点 {name}：无法判断"),
                 "这一行里的参数值已被隐去。同一请求的 verification refused 日志行有原因；或从前面的代理取原始请求行。".to_owned(),
             ),
-            Self::NoVerification(name) => (
-                format!("端点 {name}：转发给后端"),
-                "没有 signature、msg_signature 和 echostr，不是 URL 验证。".to_owned(),
+            Self::Message(name) => (
+                format!("端点 {name}：消息"),
+                "POST 是推送的消息，不是 URL 验证；这里看不到消息体，无法判断。".to_owned(),
             ),
+            Self::NoVerification { endpoint, has_query } => {
+                let mut why = "没有 signature、msg_signature 和 echostr，不是 URL 验证。".to_owned();
+                if !has_query {
+                    why.push_str("若后台点“提交”时来的就是它，那么前面的代理或 CDN 丢掉了查询串。");
+                }
+                (format!("端点 {endpoint}：转发给后端"), why)
+            }
             Self::Stray(paths) => (
                 "没有端点：转发给后端".to_owned(),
                 format!("没有端点是这个路径和域名。已配置的有：{}", paths.join("、")),
@@ -107,14 +147,29 @@ impl Account {
                 format!("endpoint {name}: cannot be told"),
                 "the values are redacted in this line. The line `verification refused` of the same request has the reason; or take the request line from a proxy in front.".to_owned(),
             ),
-            Self::NoVerification(name) => (
-                format!("endpoint {name}: goes to the backend"),
-                "neither signature, msg_signature nor echostr is in it: no verification.".to_owned(),
+            Self::Message(name) => (
+                format!("endpoint {name}: a message"),
+                "a POST is a message that was pushed, no verification; its body is not in the line, so nothing can be told.".to_owned(),
             ),
+            Self::NoVerification { endpoint, has_query } => {
+                let mut why = "neither signature, msg_signature nor echostr is in it: no verification.".to_owned();
+                if !has_query {
+                    why.push_str(" If it came when the console submitted, something in front lost the query.");
+                }
+                (format!("endpoint {endpoint}: goes to the backend"), why)
+            }
             Self::Stray(paths) => (
                 "no endpoint: goes to the backend".to_owned(),
                 format!("no endpoint has this path and host. There are: {}", paths.join(", ")),
             ),
         }
+    }
+}
+
+/// Said where a log has more than is explained.
+pub(super) const fn rest(language: Language) -> &'static str {
+    match language {
+        Language::Chinese => "只解释了前 10000 个请求，其余的没有读。",
+        Language::English => "The first 10,000 requests are explained; the rest was not read.",
     }
 }

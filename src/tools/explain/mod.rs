@@ -1,9 +1,10 @@
 //! `wxgate explain`: why a logged verification fails, by the configuration alone. Nothing is sent, and no secret shown.
 
 mod account;
+mod lines;
 mod target;
 
-use std::io::{self, BufRead};
+use std::io;
 
 use self::account::Account;
 use self::target::Target;
@@ -12,48 +13,60 @@ use crate::config::{Endpoint, Live};
 use crate::wechat::diagnosis::{self, Refused};
 use crate::wechat::{self, Clock, Repair, Verification};
 
-/// Lines of standard input that are read.
-const MOST_LINES: usize = 10_000;
+/// Requests of a log that are explained.
+const MOST: usize = 10_000;
 
 /// Whether what was explained would pass.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Outcome {
+    /// There was nothing to explain.
+    Nothing,
     /// All of it.
     Passes,
     /// Not all of it.
     Fails,
-    /// There was nothing to explain.
-    Nothing,
 }
 
-/// Explains each of `lines`, or each line of standard input if there are none.
+/// Explains each of `lines`, or the verifications in the log on standard input if there are none.
 ///
 /// # Errors
-/// Standard input cannot be read.
+/// Standard input cannot be read, or is compressed.
 pub fn explain(
     live: &Live,
     lines: &[String],
     language: Language,
     mut print: impl FnMut(&str),
 ) -> io::Result<Outcome> {
-    let read: Vec<String>;
-    let lines = if lines.is_empty() {
-        read = io::stdin()
-            .lock()
-            .lines()
-            .take(MOST_LINES)
-            .collect::<io::Result<_>>()?;
-        &read
-    } else {
-        lines
-    };
-    let mut worst = None;
-    for target in lines.iter().filter_map(|line| Target::find(line)) {
-        let account = account(live, &target);
+    let mut worst = Outcome::Nothing;
+    let mut tell = |target: &Target, account: &Account| {
         print(&account.text(&target.path, language));
-        worst = worst.max(Some(account.outcome()));
+        worst = worst.max(account.outcome());
+    };
+    if !lines.is_empty() {
+        for target in lines.iter().filter_map(|line| Target::find(line)) {
+            tell(&target, &account(live, &target));
+        }
+        return Ok(worst);
     }
-    Ok(worst.unwrap_or(Outcome::Nothing))
+    let mut input = io::stdin().lock();
+    lines::check(&mut input)?;
+    let mut told = 0;
+    while let Some(line) = lines::next(&mut input)? {
+        let Some(target) = Target::find(&line) else {
+            continue;
+        };
+        let account = account(live, &target);
+        if !account.is_of_interest(&target) {
+            continue;
+        }
+        if told == MOST {
+            print(account::rest(language));
+            break;
+        }
+        told += 1;
+        tell(&target, &account);
+    }
+    Ok(worst)
 }
 
 fn account(live: &Live, target: &Target) -> Account {
@@ -70,11 +83,17 @@ fn account(live: &Live, target: &Target) -> Account {
         let paths = live.endpoints.iter().map(shown);
         return Account::Stray(paths.collect());
     };
+    if target.is_post {
+        return Account::Message(endpoint.name.clone());
+    }
     if is_redacted(&target.query) {
         return Account::Redacted(endpoint.name.clone());
     }
     match Verification::parse(&target.query) {
-        Ok(None) => Account::NoVerification(endpoint.name.clone()),
+        Ok(None) => Account::NoVerification {
+            endpoint: endpoint.name.clone(),
+            has_query: !target.query.is_empty(),
+        },
         Err(rejection) => Account::Refused(endpoint.name.clone(), rejection),
         Ok(Some(verification)) => judged(live, endpoint, &verification),
     }
@@ -126,14 +145,4 @@ fn shown(endpoint: &Endpoint) -> String {
 /// As this program's own logs have it, and many others.
 fn is_redacted(query: &str) -> bool {
     query.contains("***") || query.contains(" bytes>") || query.contains("REDACTED")
-}
-
-impl Account {
-    fn outcome(&self) -> Outcome {
-        match self {
-            Self::Holds { .. } => Outcome::Passes,
-            Self::NoVerification(_) | Self::Redacted(_) => Outcome::Nothing,
-            Self::Stray(_) | Self::Refused(..) | Self::Found(..) => Outcome::Fails,
-        }
-    }
 }

@@ -7,17 +7,33 @@ pub(super) struct Target {
     pub(super) host: Option<String>,
     pub(super) path: String,
     pub(super) query: String,
+    /// Whether it was asked for by POST.
+    pub(super) is_post: bool,
 }
 
+const METHODS: [&str; 7] = ["GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
 impl Target {
-    /// The first target in `line`: the one with a query, if several look like one.
+    /// The target in `line` that stands behind a method, else the first with a query, else the first.
     pub(super) fn find(line: &str) -> Option<Self> {
         // Some JSON writers escape what HTML would take for markup.
         let line = line.replace("\\u0026", "&");
         let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ',');
-        let found: Vec<Self> = line.split(is_end).filter_map(Self::read).collect();
-        let with_query = found.iter().find(|target| !target.query.is_empty());
-        with_query.or(found.first()).cloned()
+        let words: Vec<&str> = line.split(is_end).filter(|word| !word.is_empty()).collect();
+        let requested = words.windows(2).find_map(|pair| match pair {
+            [method, word] if METHODS.contains(method) => Self::read(word),
+            _ => None,
+        });
+        let mut found = requested.or_else(|| {
+            let mut found: Vec<Self> = words.iter().filter_map(|word| Self::read(word)).collect();
+            let with_query = found.iter().position(|target| !target.query.is_empty());
+            (!found.is_empty()).then(|| found.swap_remove(with_query.unwrap_or(0)))
+        })?;
+        let methods = words
+            .iter()
+            .map(|word| word.strip_prefix("method=").unwrap_or(word));
+        found.is_post = methods.into_iter().find(|word| METHODS.contains(word)) == Some("POST");
+        Some(found)
     }
 
     fn read(word: &str) -> Option<Self> {
@@ -43,6 +59,7 @@ impl Target {
             host,
             path: if path.is_empty() { "/" } else { path }.to_owned(),
             query: query.to_owned(),
+            is_post: false,
         })
     }
 }
@@ -102,12 +119,19 @@ mod tests {
                 "a=1&b=2",
             ),
             ("/wx", None, "/wx", ""),
+            (
+                r#""GET /wx HTTP/1.0" 200 "https://a.cn/?b=1""#,
+                None,
+                "/wx",
+                "",
+            ),
         ];
         for (line, host, path, query) in table {
             let expected = Target {
                 host: host.map(str::to_owned),
                 path: path.to_owned(),
                 query: query.to_owned(),
+                is_post: false,
             };
             assert_eq!(Target::find(line), Some(expected), "{line}");
         }

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 /// The most bytes of an answer that are read, head included.
 const LARGEST: usize = 64 * 1024;
 const HEADERS: usize = 100;
+/// Bytes that are kept of what is no HTTP: many more than are shown, so that no secret at their beginning is cut in two.
+const FIRST: usize = 256;
 
 /// How the length of a body is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -68,10 +70,12 @@ impl Answer {
 pub enum NoAnswer {
     /// The connection was closed or reset before a byte came.
     Closed,
-    /// Nothing came in time.
+    /// Nothing came in time, or not a whole head.
     Timeout,
     /// What came is no HTTP; its first bytes.
     NotHttp(Vec<u8>),
+    /// The connection was ended since there was no certificate of ours.
+    CertificateWanted,
     /// There was no connection to ask over, or it broke.
     Broken(String),
 }
@@ -95,15 +99,16 @@ pub fn read(stream: &mut impl Read, began: Instant) -> Reply {
         }
         match more {
             More::Came if bytes.len() < LARGEST => {}
-            More::TimedOut if bytes.is_empty() => return Err(NoAnswer::Timeout),
+            // What has come could still become a head.
+            More::TimedOut => return Err(NoAnswer::Timeout),
             More::Ended if bytes.is_empty() => return Err(NoAnswer::Closed),
-            More::Came | More::TimedOut | More::Ended => return Err(not_http(&bytes)),
+            More::Came | More::Ended => return Err(not_http(&bytes)),
         }
     }
 }
 
 fn not_http(bytes: &[u8]) -> NoAnswer {
-    NoAnswer::NotHttp(bytes.iter().take(64).copied().collect())
+    NoAnswer::NotHttp(bytes.iter().take(FIRST).copied().collect())
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -285,6 +290,7 @@ mod tests {
     fn what_is_no_answer_is_told_apart() {
         assert!(matches!(ended(""), Err(NoAnswer::Closed)));
         assert!(matches!(stalled(""), Err(NoAnswer::Timeout)));
+        assert!(matches!(stalled("HTTP/1.1 2"), Err(NoAnswer::Timeout)));
         assert!(matches!(ended("SSH-2.0-x\r\n"), Err(NoAnswer::NotHttp(_))));
         assert!(matches!(ended("HTTP/1.1 200"), Err(NoAnswer::NotHttp(_))));
         let endless = "HTTP/1.1 200 OK\r\nA: ".to_owned() + &"a".repeat(2 * LARGEST);

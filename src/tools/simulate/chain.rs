@@ -20,15 +20,18 @@ use x509_cert::ext::pkix::{AuthorityInfoAccessSyntax, SubjectAltName};
 
 use super::cause::{Cause, Finding};
 use super::causes::tls;
+use super::evidence;
 
 const DAY: i64 = 24 * 60 * 60;
 /// Fewer days than this are a warning.
 const SOON_DAYS: i64 = 14;
+/// Names of a certificate that are shown.
+const MOST_NAMES: usize = 100;
 
 /// What the first certificate says of itself.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// Its DNS names and addresses.
+    /// Its DNS names and addresses, 100 at most; fit to be shown, as the issuer is.
     pub names: Vec<String>,
     /// Who signed it.
     pub issuer: String,
@@ -104,15 +107,18 @@ fn facts(leaf: &X509, sent: usize, now: i64) -> Facts {
     Facts {
         names: names
             .filter_map(|name| match name {
-                GeneralName::DnsName(name) => Some(name.as_str().to_ascii_lowercase()),
+                GeneralName::DnsName(name) => {
+                    Some(evidence::of_certificate(name.as_str()).to_ascii_lowercase())
+                }
                 GeneralName::IpAddress(bytes) => match bytes.as_bytes() {
                     [a, b, c, d] => Some(format!("{a}.{b}.{c}.{d}")),
                     _ => None,
                 },
                 _ => None,
             })
+            .take(MOST_NAMES)
             .collect(),
-        issuer: tbs.issuer.to_string(),
+        issuer: evidence::of_certificate(&tbs.issuer.to_string()),
         days_left: (end - now).div_euclid(DAY),
         sent,
     }
@@ -154,8 +160,28 @@ fn path(
         provider.signature_verification_algorithms.all,
     )
     .err()?;
-    let (cause, evidence) = unverified(&error, parsed);
-    Some(Finding::new(cause, evidence))
+    if let Some(cause) = out_of_date(&error) {
+        // At a time at which the first one is valid: those above it are not, which matters if it is valid now.
+        let is_valid = then.as_secs() == now.as_secs();
+        return is_valid.then(|| Finding::new(cause, "a certificate above the first one"));
+    }
+    let (cause, seen) = unverified(&error, parsed);
+    Some(Finding::new(cause, seen))
+}
+
+fn out_of_date(error: &Error) -> Option<&'static Cause> {
+    let Error::InvalidCertificate(error) = error else {
+        return None;
+    };
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            Some(&tls::CERTIFICATE_EXPIRED)
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            Some(&tls::CERTIFICATE_NOT_YET_VALID)
+        }
+        _ => None,
+    }
 }
 
 fn unverified(error: &Error, parsed: &[X509]) -> (&'static Cause, String) {
@@ -164,13 +190,15 @@ fn unverified(error: &Error, parsed: &[X509]) -> (&'static Cause, String) {
         return (&tls::CERTIFICATE_INVALID, error.to_string());
     };
     if issuer(leaf) == leaf.tbs_certificate.subject {
-        return (&tls::CERTIFICATE_SELF_SIGNED, issuer(leaf).to_string());
+        let shown = evidence::of_certificate(&issuer(leaf).to_string());
+        return (&tls::CERTIFICATE_SELF_SIGNED, shown);
     }
     if !matches!(
         error,
         Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)
     ) {
-        return (&tls::CERTIFICATE_INVALID, error.to_string());
+        let shown = evidence::of_certificate(&error.to_string());
+        return (&tls::CERTIFICATE_INVALID, shown);
     }
     // Up from the first one, as far as what was sent leads.
     let mut last = leaf;
@@ -184,7 +212,8 @@ fn unverified(error: &Error, parsed: &[X509]) -> (&'static Cause, String) {
             None => break,
         }
     }
-    let shown = format!("issuer {}, {} sent", issuer(last), parsed.len());
+    let above = evidence::of_certificate(&issuer(last).to_string());
+    let shown = format!("issuer {above}, {} sent", parsed.len());
     let is_root = issuer(last) == last.tbs_certificate.subject;
     let aia = last.tbs_certificate.get::<AuthorityInfoAccessSyntax>();
     if !is_root && matches!(aia, Ok(Some(_))) {

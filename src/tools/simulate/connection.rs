@@ -5,11 +5,14 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
     AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, Error, InvalidMessage,
@@ -29,6 +32,8 @@ pub struct Dial {
     pub tls_name: Option<ServerName<'static>>,
     /// For everything from the first packet to the last byte.
     pub wait: Duration,
+    /// When all of it must have ended; `None`: each answer is waited for.
+    pub until: Option<Instant>,
 }
 
 /// How a handshake is to differ from the usual.
@@ -92,7 +97,7 @@ pub fn handshake(dial: &Dial, variant: Variant) -> Result<Option<Session>, Findi
     let Some(name) = &dial.tls_name else {
         return Ok(None);
     };
-    let connection = tls_over(&mut timed, name, variant).map_err(|error| tls_finding(&error))?;
+    let (connection, _) = tls_over(&mut timed, name, variant)?;
     let chain = connection.peer_certificates().unwrap_or_default();
     let version = connection.protocol_version();
     Ok(Some(Session {
@@ -117,9 +122,23 @@ pub fn ask(dial: &Dial, without_sni: bool, request: &str) -> Reply {
         without_sni,
         ..Variant::default()
     };
-    let connection =
-        tls_over(&mut timed, name, variant).map_err(|error| broken(&tls_finding(&error)))?;
-    exchange(&mut StreamOwned::new(connection, timed), request, began)
+    let (connection, asked) =
+        tls_over(&mut timed, name, variant).map_err(|finding| broken(&finding))?;
+    let mut stream = StreamOwned::new(connection, timed);
+    let reply = exchange(&mut stream, request, began);
+    match reply {
+        // TLS 1.3 tells so when the handshake is over for us. What ended a connection is told again when it is asked.
+        Err(NoAnswer::Closed)
+            if asked.is_asked() && is_alert(stream.conn.process_new_packets().err().as_ref()) =>
+        {
+            Err(NoAnswer::CertificateWanted)
+        }
+        reply => reply,
+    }
+}
+
+fn is_alert(error: Option<&Error>) -> bool {
+    matches!(error, Some(Error::AlertReceived(_)))
 }
 
 fn exchange(stream: &mut (impl Read + Write), request: &str, began: Instant) -> Reply {
@@ -134,7 +153,8 @@ fn exchange(stream: &mut (impl Read + Write), request: &str, began: Instant) -> 
 }
 
 fn tcp(dial: &Dial, began: Instant) -> Result<Timed, Finding> {
-    let deadline = began + dial.wait;
+    let own = began + dial.wait;
+    let deadline = dial.until.map_or(own, |until| until.min(own));
     let mut last = Finding::new(&network::CONNECTION_FAILED, "");
     for address in &dial.addresses {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -165,17 +185,45 @@ fn tls_over(
     timed: &mut Timed,
     name: &ServerName<'static>,
     variant: Variant,
-) -> io::Result<ClientConnection> {
-    let config = config(variant).map_err(io::Error::other)?;
-    let mut connection =
-        ClientConnection::new(Arc::new(config), name.clone()).map_err(io::Error::other)?;
-    while connection.is_handshaking() {
-        connection.complete_io(timed)?;
+) -> Result<(ClientConnection, Arc<Asked>), Finding> {
+    let asked = Arc::new(Asked::default());
+    let shaken = config(variant, Arc::clone(&asked))
+        .and_then(|config| ClientConnection::new(Arc::new(config), name.clone()))
+        .map_err(io::Error::other)
+        .and_then(|mut connection| {
+            while connection.is_handshaking() {
+                connection.complete_io(timed)?;
+            }
+            Ok(connection)
+        });
+    match shaken {
+        Ok(connection) => Ok((connection, asked)),
+        Err(error) => Err(tls_finding(&error, asked.is_asked())),
     }
-    Ok(connection)
 }
 
-fn config(variant: Variant) -> Result<ClientConfig, Error> {
+/// Has no certificate, and notes whether the server asks for one.
+#[derive(Debug, Default)]
+struct Asked(AtomicBool);
+
+impl Asked {
+    fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl ResolvesClientCert for Asked {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
+}
+
+fn config(variant: Variant, asked: Arc<Asked>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let versions: &[&SupportedProtocolVersion] = if variant.only_tls12 {
         &[&TLS12]
@@ -186,12 +234,12 @@ fn config(variant: Variant) -> Result<ClientConfig, Error> {
         .with_protocol_versions(versions)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(TakesAny(provider)))
-        .with_no_client_auth();
+        .with_client_cert_resolver(asked);
     config.enable_sni = !variant.without_sni;
     Ok(config)
 }
 
-fn tls_finding(error: &io::Error) -> Finding {
+fn tls_finding(error: &io::Error, is_certificate_asked_for: bool) -> Finding {
     let inner = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<Error>());
@@ -205,6 +253,8 @@ fn tls_finding(error: &io::Error) -> Finding {
         Some(Error::AlertReceived(AlertDescription::CertificateRequired)) => {
             &tls::TLS_CLIENT_CERTIFICATE
         }
+        // TLS 1.2 has no alert of its own for this.
+        Some(Error::AlertReceived(_)) if is_certificate_asked_for => &tls::TLS_CLIENT_CERTIFICATE,
         _ => &tls::TLS_FAILED,
     };
     Finding::new(cause, error.to_string())

@@ -14,16 +14,17 @@ const LONG: usize = 32;
 /// Status and the beginning of the body.
 #[must_use]
 pub fn of(answer: &Answer, console: &Console) -> String {
-    let text = answer.text();
-    // Masked before it is cut, since half a token is no token to the mask.
-    let masked = masked(&console.token.masked_in(&text));
-    let start: String = masked.chars().take(SHOWN).collect();
-    let more = if masked.chars().count() > SHOWN {
-        "…"
-    } else {
-        ""
-    };
-    format!("HTTP {}, \"{}{more}\"", answer.status, escaped(&start))
+    format!(
+        "HTTP {}, \"{}\"",
+        answer.status,
+        shown(&answer.text(), SHOWN, console)
+    )
+}
+
+/// A header's name and value.
+#[must_use]
+pub fn header(name: &str, value: &str, console: &Console) -> String {
+    format!("{name}: {}", shown(value, SHOWN, console))
 }
 
 /// A header's value, without the query that it may hold.
@@ -31,27 +32,48 @@ pub fn of(answer: &Answer, console: &Console) -> String {
 pub fn location(answer: &Answer, console: &Console) -> String {
     let location = answer.header("location");
     let path = location.split(['?', '#']).next().unwrap_or_default();
-    let path = masked(&console.token.masked_in(path));
-    let shown: String = path.chars().take(2 * SHOWN).collect();
-    format!("HTTP {}, Location: {}", answer.status, escaped(&shown))
+    format!(
+        "HTTP {}, Location: {}",
+        answer.status,
+        shown(path, 2 * SHOWN, console)
+    )
 }
 
 /// Why there was none.
 #[must_use]
-pub fn of_none(none: &NoAnswer) -> String {
+pub fn of_none(none: &NoAnswer, console: &Console) -> String {
     match none {
         NoAnswer::NotHttp(bytes) => {
-            let text: String = String::from_utf8_lossy(bytes).chars().take(20).collect();
-            format!("\"{}\"", escaped(&text))
+            format!(
+                "\"{}\"",
+                shown(&String::from_utf8_lossy(bytes), 20, console)
+            )
         }
         NoAnswer::Broken(what) => what.clone(),
-        NoAnswer::Closed | NoAnswer::Timeout => String::new(),
+        NoAnswer::Closed | NoAnswer::Timeout | NoAnswer::CertificateWanted => String::new(),
     }
 }
 
-/// On one line, and as it is wherever that can be read.
-fn escaped(text: &str) -> String {
-    text.escape_debug().to_string().replace("\\'", "'")
+/// What a certificate says of itself, on one line and short: whoever made it wrote what they liked.
+#[must_use]
+pub fn of_certificate(text: &str) -> String {
+    text.chars()
+        .take(2 * SHOWN)
+        .flat_map(char::escape_debug)
+        .collect()
+}
+
+/// The first `most` characters, on one line, and as they are wherever that can be read.
+fn shown(text: &str, most: usize, console: &Console) -> String {
+    // Masked before it is cut, since half a token is no token to the mask.
+    let masked = masked(&console.token.masked_in(text));
+    let start: String = masked.chars().take(most).collect();
+    let more = if masked.chars().count() > most {
+        "…"
+    } else {
+        ""
+    };
+    start.escape_debug().to_string().replace("\\'", "'") + more
 }
 
 fn masked(text: &str) -> String {

@@ -9,6 +9,7 @@ use super::judge::is_vague;
 use super::near_miss;
 use super::plan::Role;
 use super::request::{Client, Version};
+use crate::wechat::Platform;
 
 /// What explains better than the answer itself why the usual one fails.
 pub fn explain(
@@ -41,11 +42,18 @@ pub fn explain(
     if status == 405 || usual.reply.is_err() {
         return None;
     }
-    near_miss(asker, others).or_else(|| {
-        let forged = outcomes.iter().find(|o| o.role == Role::Forged)?;
-        let is_refusal = status != 200;
-        near_miss::opening_fails(asker.console, &usual.reply, &forged.reply).filter(|_| is_refusal)
-    })
+    near_miss(asker, others).or_else(|| opening_fails(asker).filter(|_| status != 200))
+}
+
+/// Many refusals have a time or a request's number in them: a good request between two forged ones shows whether its
+/// own is another, or every one is.
+fn opening_fails(asker: &mut Asker<'_>) -> Option<Finding> {
+    if asker.console.platform != Platform::Wecom {
+        return None;
+    }
+    let [before, good, behind] =
+        [Role::Forged, Role::Usual, Role::Forged].map(|role| asker.one(role).reply.ok());
+    near_miss::opening_fails(&good?, [&before?, &behind?])
 }
 
 fn near_miss(asker: &mut Asker<'_>, others: &[(String, Console)]) -> Option<Finding> {

@@ -19,14 +19,14 @@ pub fn verification(
 ) -> Vec<Finding> {
     let answer = match reply {
         Ok(answer) => answer,
-        Err(none) => return vec![judge_status::no_answer(none, target)],
+        Err(none) => return vec![judge_status::no_answer(none, console, target)],
     };
     let late = judge_status::time(answer, console);
     if answer.status != 200 {
         let found = judge_status::status(answer, console, target);
         return std::iter::once(found).chain(late).collect();
     }
-    let mut findings = judge_status::form(answer, version);
+    let mut findings = judge_status::form(answer, version, console);
     let is_packed = |finding: &Finding| finding.cause.label == status::ANSWER_COMPRESSED.label;
     if answer.end != End::Whole {
         // What does not end is not late, or another text, as well.

@@ -44,7 +44,7 @@ fn reflects(answer: &Answer, console: &Console) -> Option<Finding> {
     (console.platform == Platform::OfficialAccount && is_page && sniffed).then(|| {
         Finding::new(
             &body::HTML_TYPE,
-            format!("Content-Type: {}", kind.escape_debug()),
+            evidence::header("Content-Type", answer.header("content-type"), console),
         )
     })
 }

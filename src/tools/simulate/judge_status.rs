@@ -11,7 +11,7 @@ use super::words::{self, Page};
 
 /// Why there was no answer.
 #[must_use]
-pub fn no_answer(none: &NoAnswer, target: &Target) -> Finding {
+pub fn no_answer(none: &NoAnswer, console: &Console, target: &Target) -> Finding {
     let cause = match none {
         NoAnswer::Closed => &network::CLOSED_WITHOUT_ANSWER,
         NoAnswer::Timeout => &network::NO_ANSWER,
@@ -22,9 +22,10 @@ pub fn no_answer(none: &NoAnswer, target: &Target) -> Finding {
             &network::HTTPS_PORT_IN_CLEAR
         }
         NoAnswer::NotHttp(_) => &network::NOT_HTTP,
+        NoAnswer::CertificateWanted => &tls::TLS_CLIENT_CERTIFICATE,
         NoAnswer::Broken(_) => &network::CONNECTION_FAILED,
     };
-    Finding::new(cause, evidence::of_none(none))
+    Finding::new(cause, evidence::of_none(none, console))
 }
 
 /// Why a status other than 200 came.
@@ -117,13 +118,16 @@ fn redirect(location: &str, target: &Target) -> &'static Cause {
 
 /// What is wrong with the form of an answer, whatever it says.
 #[must_use]
-pub fn form(answer: &Answer, version: Version) -> Vec<Finding> {
+pub fn form(answer: &Answer, version: Version, console: &Console) -> Vec<Finding> {
     let mut findings = Vec::new();
     match answer.end {
         End::Whole => {}
         End::Cut => {
-            let length = answer.header("content-length");
-            let seen = format!("{} of {length} bytes", answer.body.len());
+            let came = answer.body.len();
+            let seen = match answer.framing {
+                Framing::Length(length) => format!("{came} of {length} bytes"),
+                Framing::Chunked | Framing::Close => format!("{came} bytes"),
+            };
             findings.push(Finding::new(&status::ANSWER_CUT, seen));
         }
         End::Unfinished => findings.push(Finding::new(
@@ -138,8 +142,7 @@ pub fn form(answer: &Answer, version: Version) -> Vec<Finding> {
     }
     let coding = answer.header("content-encoding");
     if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
-        let coding: String = coding.chars().take(20).collect();
-        let seen = format!("Content-Encoding: {}", coding.escape_debug());
+        let seen = evidence::header("Content-Encoding", coding, console);
         findings.push(Finding::new(&status::ANSWER_COMPRESSED, seen));
     }
     findings
@@ -163,6 +166,7 @@ pub fn time(answer: &Answer, console: &Console) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wechat::{Platform, Token};
 
     #[test]
     fn redirects_are_told_apart() {
@@ -194,6 +198,13 @@ mod tests {
 
     #[test]
     fn a_port_with_tls_is_known_by_its_alert() {
+        let console = Console {
+            platform: Platform::OfficialAccount,
+            token: Token::new("AAAAA".into()).unwrap(),
+            key: None,
+            receive_id: String::new(),
+            now: 0,
+        };
         let alert = NoAnswer::NotHttp(vec![0x15, 3, 1, 0, 2, 2, 70]);
         for (url, none, expected) in [
             ("http://a.cn/", &alert, "https_port_in_clear"),
@@ -202,7 +213,7 @@ mod tests {
             ("http://a.cn/", &NoAnswer::Timeout, "no_answer"),
         ] {
             let target = Target::parse(url).unwrap();
-            assert_eq!(no_answer(none, &target).cause.label, expected);
+            assert_eq!(no_answer(none, &console, &target).cause.label, expected);
         }
     }
 }

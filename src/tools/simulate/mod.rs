@@ -48,7 +48,7 @@ pub mod words;
 use std::io::Write;
 
 pub use self::cause::Cause;
-pub use self::options::UsageError;
+pub use self::options::{Own, UsageError};
 
 use self::options::Options;
 use crate::cli::SimulateArgs;
@@ -74,4 +74,13 @@ pub fn simulate(
     };
     let _ = writeln!(out, "{text}");
     Ok(report.passed())
+}
+
+/// Plays the console against an endpoint that is served here, and gives the report as JSON.
+///
+/// # Errors
+/// The URL is none, or there is no such endpoint.
+pub fn own(own: &Own<'_>) -> Result<String, UsageError> {
+    let options = Options::own(own)?;
+    Ok(report_json::of(&run::run(&options, &mut |_| {})))
 }

@@ -1,10 +1,11 @@
 //! Which mistake a server makes that refuses good requests: those that it would take if it made that mistake, sent to
 //! it until it takes one.
 
-use super::answer::Reply;
+use super::answer::Answer;
 use super::cause::{Cause, Finding};
 use super::causes::check;
 use super::console::{Console, Signing};
+use super::judge::differ;
 use super::spelling::Spelling;
 use crate::wechat::Platform;
 
@@ -85,15 +86,15 @@ fn other_scheme(console: &Console) -> Option<Miss> {
     })
 }
 
-/// Whether a server that answered a good request and a forged one so looks into envelopes, and fails there.
+/// Whether a server that answers a good request otherwise than forged ones looks into envelopes, and fails there. Bodies
+/// tell nothing where those of two forged ones differ.
 #[must_use]
-pub fn opening_fails(console: &Console, good: &Reply, forged: &Reply) -> Option<Finding> {
-    let (Ok(good), Ok(forged)) = (good, forged) else {
-        return None;
-    };
-    let differ = super::judge::differ(good, forged);
-    (console.platform == Platform::Wecom && differ).then(|| {
-        let seen = format!("HTTP {} / HTTP {}", good.status, forged.status);
+pub fn opening_fails(good: &Answer, forged: [&Answer; 2]) -> Option<Finding> {
+    let [one, other] = forged;
+    let is_other_status = one.status == other.status && good.status != one.status;
+    let is_other_body = !differ(one, other) && differ(good, one);
+    (is_other_status || is_other_body).then(|| {
+        let seen = format!("HTTP {} / HTTP {}", good.status, one.status);
         Finding::new(&check::OPENING_FAILS, seen)
     })
 }

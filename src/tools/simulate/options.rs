@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustls::RootCertStore;
 use zeroize::Zeroizing;
@@ -18,6 +18,8 @@ use crate::wechat::{AesKey, Platform, ReceiveIds, Scheme, Token};
 
 /// The longest file that holds a secret, in bytes.
 const LARGEST_SECRET: usize = 4096;
+/// Longest wait for an answer of our own: a little more than any console's.
+const OWN_WAIT: Duration = Duration::from_secs(6);
 
 /// Everything a simulation needs.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Options {
     pub connect: Option<SocketAddr>,
     /// For each request.
     pub wait: Duration,
+    /// For all of them together.
+    pub until: Option<Instant>,
     /// Whom to believe.
     pub authorities: RootCertStore,
     /// Whether messages are sent as well.
@@ -40,6 +44,21 @@ pub struct Options {
     pub language: Language,
     /// JSON rather than text.
     pub json: bool,
+}
+
+/// What a running server asks of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Own<'a> {
+    /// All that it has.
+    pub endpoints: &'a [Endpoint],
+    /// Which of them.
+    pub name: &'a str,
+    /// As it is entered in the console.
+    pub url: &'a str,
+    /// Where to connect to, whatever the name says.
+    pub connect: Option<SocketAddr>,
+    /// When it must have ended.
+    pub until: Instant,
 }
 
 /// What is wrong with the arguments, for people.
@@ -77,6 +96,7 @@ impl Options {
             others,
             connect: args.connect,
             wait: args.timeout,
+            until: None,
             authorities,
             with_messages: !args.no_message,
             language: args
@@ -85,6 +105,28 @@ impl Options {
                 .and_then(Language::parse)
                 .unwrap_or_else(Language::of_environment),
             json: args.json,
+        })
+    }
+
+    /// What is asked of an endpoint that is served here: verifications alone.
+    ///
+    /// # Errors
+    /// See [`UsageError`]. No text of it has a secret in it.
+    pub fn own(own: &Own<'_>) -> Result<Self, UsageError> {
+        let target = Target::parse(own.url).map_err(|error| wrong(format!("the URL {error}")))?;
+        let (console, others) = consoles(own.endpoints, own.name)?;
+        let authorities = chain::authorities(None).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self {
+            target,
+            console,
+            others,
+            connect: own.connect,
+            wait: OWN_WAIT,
+            until: Some(own.until),
+            authorities,
+            with_messages: false,
+            language: Language::English,
+            json: true,
         })
     }
 }
@@ -166,7 +208,11 @@ fn configured(path: Option<&Path>, name: &str) -> Result<(Console, Others), Usag
     let path = path.ok_or_else(|| wrong("--endpoint needs --config PATH"))?;
     let settings = Source::new(Some(path.to_owned()), Vec::new()).load();
     let settings = settings.map_err(|error| wrong(error.to_string()))?;
-    let endpoints = settings.live.endpoints;
+    consoles(&settings.live.endpoints, name)
+}
+
+/// That of the endpoint of this name, and those of the others.
+fn consoles(endpoints: &[Endpoint], name: &str) -> Result<(Console, Others), UsageError> {
     let names: Vec<&str> = endpoints.iter().map(|e| e.name.as_str()).collect();
     let found = endpoints.iter().find(|endpoint| endpoint.name == name);
     let found = found.ok_or_else(|| {

@@ -42,6 +42,7 @@ fn request(outcome: &Outcome, report: &Report) -> Value {
     let answer = outcome.reply.as_ref().ok();
     json!({
         "name": outcome.role.name(),
+        "title": {"zh": outcome.role.title().zh, "en": outcome.role.title().en},
         "method": if outcome.asked.is_some() { "GET" } else { "POST" },
         "version": outcome.role.version(&report.console).name(),
         "passed": (!outcome.is_moot).then(|| outcome.passed()),

@@ -82,6 +82,7 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Report {
         addresses: report.addresses.clone(),
         tls_name: name.filter(|_| target.is_tls),
         wait: options.wait,
+        until: options.until,
     };
     if greet::greet(options, &dial, &mut report, tell) {
         let asker = Asker {

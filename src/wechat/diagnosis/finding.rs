@@ -55,11 +55,7 @@ impl Finding {
             Self::KeyOfAnother(name) => format!(
                 "密文能用端点 {name} 的 EncodingAESKey 解开：两个应用的密钥填反了，请从本应用的后台重新复制 43 位密钥。"
             ),
-            Self::ReceiveId(Receiver { kind, id }) => format!(
-                "解密成功，但接收方 ID 是 {}（{}），不在 receive_ids 中：确认它确实属于你之后，把它加进 receive_ids。",
-                shown(id, "空"),
-                kind.name_zh()
-            ),
+            Self::ReceiveId(receiver) => receiver.text_zh(),
             Self::Token(spelling) => spelling.text_zh().to_owned(),
             Self::Digest(mistake) => mistake.text_zh().to_owned(),
             Self::PlainHere => "这是正确的明文签名（公众号、小程序），而该端点配置为企业微信：请把 platform 改为 official_account，或检查 URL 填在了哪个后台。".to_owned(),
@@ -79,11 +75,7 @@ impl Finding {
             Self::KeyOfAnother(name) => format!(
                 "the EncodingAESKey of endpoint {name} opens it: the keys of two apps are exchanged; copy the 43 characters from this app's console again."
             ),
-            Self::ReceiveId(Receiver { kind, id }) => format!(
-                "it opens, but is for {} ({}), which receive_ids does not list: add it there if it is yours.",
-                shown(id, "nobody"),
-                kind.name_en()
-            ),
+            Self::ReceiveId(receiver) => receiver.text_en(),
             Self::Token(spelling) => spelling.text_en().to_owned(),
             Self::Digest(mistake) => mistake.text_en().to_owned(),
             Self::PlainHere => "a good plain signature, as official accounts and mini programs send, at a wecom endpoint: set platform to official_account, or see in which console the URL was entered.".to_owned(),
@@ -92,8 +84,4 @@ impl Finding {
             Self::MsgSignatureBeside => "signature holds, the msg_signature beside it does not: the echostr was changed on its way, or two tokens were used.".to_owned(),
         }
     }
-}
-
-fn shown<'a>(id: &'a str, otherwise: &'a str) -> &'a str {
-    if id.is_empty() { otherwise } else { id }
 }

@@ -1,7 +1,5 @@
 //! What kind of id an envelope is for.
 
-use std::fmt;
-
 /// Characters of an id that are shown; genuine ones have 18 to 32.
 const LONGEST: usize = 64;
 
@@ -35,6 +33,8 @@ pub enum Kind {
     Agent,
     /// Nothing that is known.
     Other,
+    /// Characters that no id has; it is not shown.
+    Unreadable,
 }
 
 impl Receiver {
@@ -47,12 +47,64 @@ impl Receiver {
             _ => "",
         };
         Self {
-            kind: if id.is_empty() {
-                Kind::Empty
-            } else {
-                kind(text)
+            kind: match (id.is_empty(), text.is_empty()) {
+                (true, _) => Kind::Empty,
+                (false, true) => Kind::Unreadable,
+                (false, false) => kind(text),
             },
             id: text.chars().take(LONGEST).collect(),
+        }
+    }
+}
+
+impl Receiver {
+    /// Cause and mend in Chinese, one line.
+    pub(super) fn text_zh(&self) -> String {
+        let mend = match self.kind {
+            Kind::Empty => "确实是这类应用的话，在 receive_ids 里加一个空串 \"\"。",
+            Kind::Unreadable => "真实后台不会这样，请检查测试工具里的 ID（空格、全角、引号）。",
+            Kind::OriginalAccount | Kind::DingTalk | Kind::Agent => {
+                "企业微信和公众号都不会用它作接收方，请检查测试工具：应为 CorpID、SuiteID 或 AppID。"
+            }
+            Kind::Corp | Kind::App | Kind::OldSuite | Kind::EncryptedCorp | Kind::Other => {
+                "确认它确实属于你之后，把它加进 receive_ids。"
+            }
+        };
+        let kind = self.kind.name_zh();
+        match self.id.as_str() {
+            "" if self.kind == Kind::Empty => {
+                format!("解密成功，但接收方 ID 是空的（{kind}），不在 receive_ids 中：{mend}")
+            }
+            "" => format!("解密成功，但接收方 ID {kind}，不在 receive_ids 中：{mend}"),
+            id => format!("解密成功，但接收方 ID 是 {id}（{kind}），不在 receive_ids 中：{mend}"),
+        }
+    }
+
+    /// Cause and mend in English, one line.
+    pub(super) fn text_en(&self) -> String {
+        let mend = match self.kind {
+            Kind::Empty => "if it is such an app, add an empty text \"\" there.",
+            Kind::Unreadable => {
+                "no console does this; look at the id in the test tool (blanks, full-width characters, quotes)."
+            }
+            Kind::OriginalAccount | Kind::DingTalk | Kind::Agent => {
+                "no console sends it; give the test tool the CorpID, SuiteID or AppID."
+            }
+            Kind::Corp | Kind::App | Kind::OldSuite | Kind::EncryptedCorp | Kind::Other => {
+                "add it there if it is yours."
+            }
+        };
+        let kind = self.kind.name_en();
+        match self.id.as_str() {
+            "" if self.kind == Kind::Empty => format!(
+                "it opens, but its receive id is empty ({kind}), which receive_ids does not list: {mend}"
+            ),
+            "" => format!(
+                "it opens, but its receive id has {kind}, and receive_ids does not list it: {mend}"
+            ),
+            id => format!(
+                "it opens, but is for {id} ({kind}), which receive_ids does not list: {mend}"
+            ),
         }
     }
 }
@@ -79,7 +131,7 @@ impl Kind {
     #[must_use]
     pub const fn name_zh(self) -> &'static str {
         match self {
-            Self::Empty => "空（智能机器人或个人开发者的应用）",
+            Self::Empty => "智能机器人或个人开发者的应用",
             Self::Corp => "CorpID 或 SuiteID",
             Self::App => "公众号、小程序的 AppID，或早期的 CorpID",
             Self::OldSuite => "早期的 SuiteID",
@@ -88,6 +140,7 @@ impl Kind {
             Self::DingTalk => "钉钉的 ID",
             Self::Agent => "像是 AgentID",
             Self::Other => "未知的种类",
+            Self::Unreadable => "含有 ID 里不会有的字符",
         }
     }
 
@@ -95,7 +148,7 @@ impl Kind {
     #[must_use]
     pub const fn name_en(self) -> &'static str {
         match self {
-            Self::Empty => "empty (an AI bot's, or an individual developer's app)",
+            Self::Empty => "an AI bot's, or an individual developer's app",
             Self::Corp => "a CorpID or SuiteID",
             Self::App => "the AppID of an account or mini program, or an old CorpID",
             Self::OldSuite => "an old SuiteID",
@@ -104,16 +157,7 @@ impl Kind {
             Self::DingTalk => "an id of DingTalk",
             Self::Agent => "like an AgentID",
             Self::Other => "of an unknown kind",
+            Self::Unreadable => "characters that no id has",
         }
-    }
-}
-
-impl fmt::Display for Receiver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.id.is_empty() {
-            "(none)"
-        } else {
-            &self.id
-        })
     }
 }

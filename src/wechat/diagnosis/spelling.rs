@@ -15,15 +15,15 @@ pub enum Spelling {
     Case,
     /// Signed with a blank beside the token.
     Blank,
-    /// Signed with a line break behind the token.
+    /// Signed with a line break beside the token.
     LineBreak,
-    /// Signed with the quotes around the token.
+    /// Signed with quotes around the token, or on one side of it.
     Quoted,
     /// Signed with a byte order mark or a zero-width blank beside the token.
     Invisible,
     /// Signed with full-width characters in the token.
     FullWidth,
-    /// Signed with a character of the token less, or one of them doubled.
+    /// Signed with a character of the token less, one of them doubled, or a letter or digit more at an end.
     Cut,
     /// Signed with the token twice.
     Twice,
@@ -60,7 +60,7 @@ impl Spelling {
                 "签名方的 Token 首尾多了空格：请删掉后台或测试工具里多出的空格后重新提交。"
             }
             Self::LineBreak => {
-                "签名方的 Token 末尾多了换行：多半是用 echo 或编辑器写进文件的，请用 printf 重写。"
+                "签名方的 Token 首尾多了换行：多半是用 echo 或编辑器写进文件的，请用 printf 重写。"
             }
             Self::Quoted => "签名方把引号也算进了 Token：请去掉环境变量或配置文件里多余的引号。",
             Self::Invisible => {
@@ -87,7 +87,7 @@ impl Spelling {
                 "the signer's token has a blank beside it: remove it in the console or test tool, and submit again."
             }
             Self::LineBreak => {
-                "the signer's token ends in a line break: it was most likely written by echo or an editor; use printf."
+                "the signer's token has a line break beside it: it was most likely written by echo or an editor; use printf."
             }
             Self::Quoted => {
                 "the signer took the quotes for a part of the token: leave them out of the variable or file."
@@ -137,12 +137,18 @@ fn surrounded(token: &str, holds: &dyn Fn(&str) -> bool) -> Option<Spelling> {
         ("", "\n", Spelling::LineBreak),
         ("", "\r\n", Spelling::LineBreak),
         ("", "\r", Spelling::LineBreak),
+        ("\n", "", Spelling::LineBreak),
         ("\"", "\"", Spelling::Quoted),
+        ("\"", "", Spelling::Quoted),
+        ("", "\"", Spelling::Quoted),
+        ("'", "", Spelling::Quoted),
+        ("", "'", Spelling::Quoted),
         ("'", "'", Spelling::Quoted),
         ("“", "”", Spelling::Quoted),
         ("‘", "’", Spelling::Quoted),
         ("`", "`", Spelling::Quoted),
         ("\u{feff}", "", Spelling::Invisible),
+        ("", "\u{feff}", Spelling::Invisible),
         ("\u{200b}", "", Spelling::Invisible),
         ("", "\u{200b}", Spelling::Invisible),
     ];
@@ -174,6 +180,14 @@ fn cut(token: &str, holds: &dyn Fn(&str) -> bool) -> Option<Spelling> {
     let twice = Zeroizing::new(token.repeat(2));
     if holds(&twice) {
         return Some(Spelling::Twice);
+    }
+    let more = |c: char| {
+        let before = Zeroizing::new(format!("{c}{token}"));
+        let behind = Zeroizing::new(format!("{token}{c}"));
+        holds(&before) || holds(&behind)
+    };
+    if ('0'..='9').chain('A'..='Z').chain('a'..='z').any(more) {
+        return Some(Spelling::Cut);
     }
     each_place(token, |before, c, behind| {
         let is_cut = holds(before) || holds(behind) || {

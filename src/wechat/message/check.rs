@@ -12,7 +12,7 @@ use super::super::query::SIGNATURE_DIGITS;
 use super::super::rejection::Rejection;
 use super::super::verify::{Clock, check_age, open_with_any};
 use super::super::{Credentials, Scheme, signature};
-use super::encrypted::encrypted_field;
+use super::encrypted::{Encrypted, encrypted_field};
 use super::format::Format;
 use super::mode::Mode;
 use super::query::MessageQuery;
@@ -47,6 +47,8 @@ pub struct Opened {
     pub receive_id: Vec<u8>,
     /// Position in [`Credentials::keys`] of the key that opened, which a reply must be sealed with.
     pub key_slot: usize,
+    /// Whether the body has a message in plain text too, as in compatible mode. Nothing signs that one.
+    pub has_plain: bool,
 }
 
 impl fmt::Debug for Opened {
@@ -56,6 +58,7 @@ impl fmt::Debug for Opened {
             .field("content_bytes", &self.content.len())
             .field("receive_id_bytes", &self.receive_id.len())
             .field("key_slot", &self.key_slot)
+            .field("has_plain", &self.has_plain)
             .finish()
     }
 }
@@ -78,12 +81,18 @@ pub fn check(
     if !mode.is_encrypted() {
         return check_plain_head(credentials, query, clock);
     }
-    let (Some(given), Scheme::Encrypted(envelopes) | Scheme::Either(envelopes)) =
-        (query.msg_signature.as_deref(), &credentials.scheme)
-    else {
+    let (Some(given), false, Scheme::Encrypted(envelopes) | Scheme::Either(envelopes)) = (
+        query.msg_signature.as_deref(),
+        query.denies_encryption(),
+        &credentials.scheme,
+    ) else {
         return Err(Rejection::WrongMode);
     };
-    let (format, ciphertext) = encrypted_field(body)?;
+    let Encrypted {
+        format,
+        text: ciphertext,
+        has_plain,
+    } = encrypted_field(body)?;
     let signed = [query.timestamp.as_ref(), &query.nonce];
     let [timestamp, nonce] = signed;
     let token_slot = find_token(credentials, |token| {
@@ -101,6 +110,7 @@ pub fn check(
             content: opened.message,
             receive_id: opened.receive_id,
             key_slot,
+            has_plain,
         }),
     })
 }
@@ -138,13 +148,13 @@ pub fn check_plain_head(
 /// It says nothing about the message: that is for [`check`].
 ///
 /// # Errors
-/// [`Rejection::WrongMode`] without `msg_signature`; [`Rejection::SignatureMismatch`] if there is a
-/// `signature` beside it that no token gives.
+/// [`Rejection::WrongMode`] without `msg_signature`, or if it says that it is not encrypted;
+/// [`Rejection::SignatureMismatch`] if there is a `signature` beside it that no token gives.
 pub fn check_encrypted_head(
     credentials: &Credentials,
     query: &MessageQuery<'_>,
 ) -> Result<(), Rejection> {
-    if query.msg_signature.is_none() {
+    if query.msg_signature.is_none() || query.denies_encryption() {
         return Err(Rejection::WrongMode);
     }
     if let Some(plain) = query.signature.as_deref() {

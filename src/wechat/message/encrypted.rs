@@ -2,8 +2,8 @@
 //!
 //! Strict on purpose: in the modes that forward a body as it came, the backend reads it with another
 //! parser, and both must find the same `Encrypt`. So whatever parsers are known to disagree about is
-//! refused: repeated ones, comments, attributes (a default namespace renames all elements), mixtures of
-//! text and CDATA. No platform sends any of it.
+//! refused: repeated ones, at whatever depth and in whatever letter case, comments, attributes (a default
+//! namespace renames all elements), mixtures of text and CDATA. No platform sends any of it.
 //!
 //! Facts: `docs/protocol.md`, section "Messages".
 
@@ -17,30 +17,51 @@ use super::xml::{Piece, Pieces};
 /// What the element is called.
 const NAME: &str = "Encrypt";
 
-/// What `body` is written in, and the text of its one `Encrypt`: a direct child of an XML document's
-/// root, or a member `Encrypt` or `encrypt` of a JSON object.
-///
-/// The text is not known to be base64, nor to be signed.
+/// What plain messages have and bodies of safe mode do not: who sent it, and of which kind it is.
+const OF_PLAIN: [&str; 2] = ["FromUserName", "MsgType"];
+
+/// A body that has one `Encrypt`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Encrypted<'a> {
+    /// What the body is written in.
+    pub format: Format,
+    /// The text of the `Encrypt`, not known to be base64, nor to be signed.
+    pub text: Cow<'a, str>,
+    /// Whether a message in plain text stands beside it, which nothing signs.
+    pub has_plain: bool,
+}
+
+/// Whether a name is one that only plain messages have, for readers that look at letter case or do not.
+pub(super) fn is_of_plain(name: &str) -> bool {
+    OF_PLAIN.iter().any(|own| own.eq_ignore_ascii_case(name))
+}
+
+/// Finds the one `Encrypt` of `body`: a direct child of an XML document's root, or a member `Encrypt` or
+/// `encrypt` of a JSON object.
 ///
 /// # Errors
 /// [`Rejection::MalformedBody`] if it is not there exactly once, or if anything in the body is not as
 /// platforms write it.
-pub fn encrypted_field(body: &[u8]) -> Result<(Format, Cow<'_, str>), Rejection> {
+pub fn encrypted_field(body: &[u8]) -> Result<Encrypted<'_>, Rejection> {
     let format = Format::of(body).ok_or(Rejection::MalformedBody)?;
     let text = std::str::from_utf8(body).map_err(|_| Rejection::MalformedBody)?;
-    let field = match format {
+    let (text, has_plain) = match format {
         Format::Xml => xml_field(text),
         Format::Json => json::encrypted_field(text),
-    };
-    Ok((format, field?))
+    }?;
+    Ok(Encrypted {
+        format,
+        text,
+        has_plain,
+    })
 }
 
 /// A level below the root's.
 const CHILD: usize = 2;
 
-fn xml_field(text: &str) -> Result<Cow<'_, str>, Rejection> {
+fn xml_field(text: &str) -> Result<(Cow<'_, str>, bool), Rejection> {
     let mut pieces = Pieces::new(text)?;
-    let mut found = None;
+    let (mut found, mut has_plain) = (None, false);
     while let Some(piece) = pieces.next()? {
         let Piece::Open(tag) = piece else {
             continue;
@@ -48,14 +69,17 @@ fn xml_field(text: &str) -> Result<Cow<'_, str>, Rejection> {
         if tag.has_attributes() {
             return Err(Rejection::MalformedBody);
         }
-        if pieces.depth() == CHILD && tag.name() == NAME {
-            let field = only_text(&mut pieces)?;
-            if found.replace(field).is_some() {
-                return Err(Rejection::MalformedBody);
-            }
+        if !tag.name().eq_ignore_ascii_case(NAME) {
+            has_plain |= is_of_plain(tag.name());
+            continue;
+        }
+        let is_in_place = pieces.depth() == CHILD && tag.name() == NAME;
+        if !is_in_place || found.replace(only_text(&mut pieces)?).is_some() {
+            return Err(Rejection::MalformedBody);
         }
     }
-    found.ok_or(Rejection::MalformedBody)
+    let found = found.ok_or(Rejection::MalformedBody)?;
+    Ok((found, has_plain))
 }
 
 /// The text of the element just opened, written in one piece.
@@ -79,27 +103,29 @@ mod tests {
     }
 
     fn found(body: &str) -> Result<String, Rejection> {
-        encrypted_field(body.as_bytes()).map(|(_, field)| field.into_owned())
+        encrypted_field(body.as_bytes()).map(|found| found.text.into_owned())
     }
 
     #[test]
     fn published_bodies_are_read() {
         for vector in load("post_encrypted") {
             let body = vector["body"].as_str().unwrap();
-            let (format, field) = encrypted_field(body.as_bytes()).unwrap();
+            let found = encrypted_field(body.as_bytes()).unwrap();
             assert_eq!(
-                field,
+                found.text,
                 vector["encrypt"].as_str().unwrap(),
                 "{}",
                 vector["id"]
             );
+            let is_compat = body.contains("MsgType");
+            assert_eq!(found.has_plain, is_compat, "{}", vector["id"]);
             let expected = if vector["body_format"] == "json" {
                 Format::Json
             } else {
                 Format::Xml
             };
-            assert_eq!(format, expected);
-            assert!(matches!(field, Cow::Borrowed(_)), "nothing is copied");
+            assert_eq!(found.format, expected);
+            assert!(matches!(found.text, Cow::Borrowed(_)), "nothing is copied");
         }
     }
 
@@ -110,16 +136,13 @@ mod tests {
             "<xml><Encrypt><![CDATA[abc+/=]]></Encrypt></xml>",
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<xml>\n <Encrypt><![CDATA[abc+/=]]></Encrypt>\n</xml>\n",
             "<xml><ToUserName/><AgentID></AgentID><Encrypt >abc+/=</Encrypt ></xml >",
-            "<xml><PicList><item><Encrypt>x</Encrypt></item></PicList><Encrypt>abc+/=</Encrypt></xml>",
             "<xml><Content>1 &lt; 2 &amp;&#38;&#x26;</Content><Encrypt>abc+/=</Encrypt></xml>",
             "<xml><Content><![CDATA[<Encrypt>x</Encrypt>]]></Content><Encrypt>abc+/=</Encrypt></xml>",
             "<xml><Content><![CDATA[]]]]><![CDATA[>]]>\u{8}</Content><Encrypt>abc+/=</Encrypt></xml>",
-            "<xml><encrypt>x</encrypt><Encrypt>abc+/=</Encrypt></xml>",
             r#"{"Encrypt":"abc+/="}"#,
             r#"{"encrypt":"abc+\/="}"#,
             r#" {"\u0045ncrypt" : "abc\u002b/=", "AgentID":218}"#,
             r#"{"a":{"Encrypt":"x"},"b":["encrypt",1e999,null],"Encrypt":"abc+/=","a":1}"#,
-            r#"{"ENCRYPT":"x","Encrypt":"abc+/="}"#,
         ];
         for body in read {
             assert_eq!(found(body).as_deref(), Ok("abc+/="), "{body}");
@@ -139,6 +162,10 @@ mod tests {
             "<Encrypt>abc</Encrypt><Encrypt/>",
             "<Encrypt>abc</Encrypt><a/><Encrypt>def</Encrypt>",
             "<a><Encrypt>abc</Encrypt></a>",
+            "<a><Encrypt>def</Encrypt></a><Encrypt>abc</Encrypt>",
+            "<Encrypt>abc</Encrypt><a><b><Encrypt>def</Encrypt></b></a>",
+            "<encrypt>def</encrypt><Encrypt>abc</Encrypt>",
+            "<Encrypt>abc</Encrypt><ENCRYPT/>",
             "<Encrypt><Encrypt>abc</Encrypt></Encrypt>",
             "<Encrypt><b>abc</b></Encrypt>",
             "<Encrypt>abc<b/></Encrypt>",
@@ -184,6 +211,27 @@ mod tests {
     }
 
     #[test]
+    fn a_message_in_plain_text_is_seen_beside_it() {
+        for (body, expected) in [
+            ("<xml><Encrypt>abc</Encrypt><MsgType/></xml>", true),
+            (
+                "<xml><a><fromusername/></a><Encrypt>abc</Encrypt></xml>",
+                true,
+            ),
+            (
+                "<xml><ToUserName>MsgType</ToUserName><Encrypt>abc</Encrypt></xml>",
+                false,
+            ),
+            (r#"{"Encrypt":"abc","msgtype":"text"}"#, true),
+            (r#"{"\u0046romUserName":1,"encrypt":"abc"}"#, true),
+            (r#"{"ToUserName":"MsgType","encrypt":"abc"}"#, false),
+        ] {
+            let found = encrypted_field(body.as_bytes()).unwrap();
+            assert_eq!(found.has_plain, expected, "{body}");
+        }
+    }
+
+    #[test]
     fn what_is_around_the_root_is_refused() {
         let good = "<xml><Encrypt>abc</Encrypt></xml>";
         assert!(found(good).is_ok());
@@ -215,6 +263,8 @@ mod tests {
                 "<?xml version=\"1.0\"?>\n<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]>{good}"
             ),
             "<Encrypt>abc</Encrypt>".to_owned(),
+            "<Encrypt><Encrypt>abc</Encrypt></Encrypt>".to_owned(),
+            "<encrypt><Encrypt>abc</Encrypt></encrypt>".to_owned(),
             "<xml>".to_owned(),
             "<".to_owned(),
             "<?xml version=\"1.0\"?>".to_owned(),
@@ -241,6 +291,10 @@ mod tests {
             "{\"Encrypt\":\"abc\",\"encrypt\":\"def\"}",
             "{\"encrypt\":\"abc\",\"\\u0065ncrypt\":\"def\"}",
             "{\"Encrypt\":\"abc\",\"encrypt\":null}",
+            "{\"ENCRYPT\":\"def\",\"Encrypt\":\"abc\"}",
+            "{\"Encrypt\":\"abc\",\"encrypT\":1}",
+            "{\"eNCRYPT\":\"abc\"}",
+            "{\"Encrypt\":\"abc\",\"Encrypt\\u0000\":\"def\"}",
             "{\"a\":{\"Encrypt\":\"abc\"}}",
             "{\"Encrypt\":\"abc\"}}",
             "{\"Encrypt\":\"abc\"}{}",

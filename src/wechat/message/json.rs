@@ -1,7 +1,9 @@
 //! The one `Encrypt` of a JSON body.
 //!
 //! Both spellings are one name: a body with both, or with one of them twice, is refused, because
-//! readers disagree which they take. What else is in the object is only skipped.
+//! readers disagree which they take. So is one with another letter case beside them, which Go and .NET
+//! take for the same name, and a name with NUL, where readers written in C end. What else is in the
+//! object is only skipped.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,11 +12,13 @@ use serde::Deserializer as _;
 use serde::de::{Deserialize, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use super::super::rejection::Rejection;
+use super::encrypted::is_of_plain;
 
 /// As mini programs and most of WeCom write it, and as WeCom's bots do.
 const NAMES: [&str; 2] = ["Encrypt", "encrypt"];
 
-pub(super) fn encrypted_field(body: &str) -> Result<Cow<'_, str>, Rejection> {
+/// Its text, and whether a message in plain text stands beside it.
+pub(super) fn encrypted_field(body: &str) -> Result<(Cow<'_, str>, bool), Rejection> {
     let mut reader = serde_json::Deserializer::from_str(body);
     let field = reader.deserialize_map(Body).and_then(|field| {
         reader.end()?;
@@ -27,25 +31,29 @@ pub(super) fn encrypted_field(body: &str) -> Result<Cow<'_, str>, Rejection> {
 struct Body;
 
 impl<'de> Visitor<'de> for Body {
-    type Value = Cow<'de, str>;
+    type Value = (Cow<'de, str>, bool);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with one Encrypt")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
+        let (mut found, mut has_plain) = (None, false);
         while let Some(Text(name)) = members.next_key()? {
             if NAMES.contains(&name.as_ref()) {
                 let Text(value) = members.next_value()?;
                 if found.replace(value).is_some() {
                     return Err(A::Error::duplicate_field("Encrypt"));
                 }
+            } else if name.eq_ignore_ascii_case("encrypt") || name.contains('\0') {
+                return Err(A::Error::custom("a name that is read in several ways"));
             } else {
+                has_plain |= is_of_plain(&name);
                 members.next_value::<IgnoredAny>()?;
             }
         }
-        found.ok_or_else(|| A::Error::missing_field("Encrypt"))
+        let found = found.ok_or_else(|| A::Error::missing_field("Encrypt"))?;
+        Ok((found, has_plain))
     }
 }
 

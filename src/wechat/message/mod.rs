@@ -34,7 +34,7 @@ pub use self::check::{
     Fingerprint, Genuine, Opened, check, check_encrypted_head, check_plain_head,
 };
 pub use self::deliver::to_json;
-pub use self::encrypted::encrypted_field;
+pub use self::encrypted::{Encrypted, encrypted_field};
 pub use self::format::Format;
 pub use self::mode::Mode;
 pub use self::query::{MessageQuery, plain_query};

@@ -70,6 +70,15 @@ impl<'a> MessageQuery<'a> {
                 .as_deref()
                 .is_some_and(|kind| kind != "raw")
     }
+
+    /// Whether the message says that it is encrypted in another way than ours, or not at all. No signature covers that,
+    /// and some backends go by it.
+    #[must_use]
+    pub fn denies_encryption(&self) -> bool {
+        self.encrypt_type
+            .as_deref()
+            .is_some_and(|kind| kind != "aes")
+    }
 }
 
 /// Our parameters as they stand in the query.

@@ -257,7 +257,7 @@ mod tests {
             for frame in [Frame::Xml, Frame::CapitalJson, Frame::LowerJson] {
                 let sealer = Sealer { token: &token, key: &key, receive_id: &receive_id, frame };
                 let reply = sealer.seal([1; 16], timestamp, &nonce, &content);
-                let (_, encrypt) = encrypted_field(reply.as_bytes()).unwrap();
+                let encrypt = encrypted_field(reply.as_bytes()).unwrap().text;
                 let opened = envelope::open(&key, &encrypt).unwrap();
                 prop_assert_eq!(&opened.message, &content);
                 prop_assert_eq!(&opened.receive_id, &receive_id);

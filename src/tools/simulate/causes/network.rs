@@ -52,8 +52,8 @@ super::declare! {
         => "在 WAF 放行这个路径（HTTP/1.0、User-Agent: Mozilla/4.0）；看程序日志"
         "let this path through the WAF (HTTP/1.0, User-Agent: Mozilla/4.0); look at the program's log";
     NO_ANSWER "no_answer" Error Unreachable
-        "连接上了，但在时限内没有任何回答"
-        "connected, but no byte of an answer came in time"
+        "连接上了，但在时限内没有回答，或响应头没有来全"
+        "connected, but no answer, or not a whole head, came in time"
         => "看程序是不是卡在别的请求、数据库或外部调用上；先回答，再做事"
         "see whether the program hangs on another request, a database or a call; answer first, work later";
     NOT_HTTP "not_http" Error Refused

@@ -5,11 +5,15 @@ pub fn encrypt(text: &str) -> Option<String> {
     let mut reader = Reader { rest: text };
     let members = reader.object()?;
     reader.blanks();
+    if members.iter().any(|(name, _)| name.contains('\0')) {
+        return None;
+    }
     let mut ours = members
         .into_iter()
-        .filter(|(name, _)| name == "Encrypt" || name == "encrypt");
-    let (_, value) = ours.next()?;
-    (reader.rest.is_empty() && ours.next().is_none()).then_some(value?)
+        .filter(|(name, _)| name.eq_ignore_ascii_case("encrypt"));
+    let (name, value) = ours.next()?;
+    let is_ours = name == "Encrypt" || name == "encrypt";
+    (is_ours && reader.rest.is_empty() && ours.next().is_none()).then_some(value?)
 }
 
 struct Reader<'a> {

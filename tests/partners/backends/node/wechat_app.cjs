@@ -1,4 +1,5 @@
 // A WeChat server on express: npm wechat (official account) on /wx, @wecom/crypto (WeCom) on /wecom; replies "echo: ...".
+// With h2c npm wechat alone, on every path: express knows no HTTP/2.
 'use strict';
 const { parseArgs } = require('node:util');
 const express = require('express');
@@ -7,7 +8,8 @@ const wecom = require('@wecom/crypto');
 const { serve } = require('./serve.cjs');
 
 const options = { token: { type: 'string' }, key: { type: 'string' }, 'receive-id': { type: 'string' } };
-const { token, key, 'receive-id': receiveId } = parseArgs({ options }).values;
+const { values, positionals } = parseArgs({ options, allowPositionals: true });
+const { token, key, 'receive-id': receiveId } = values;
 
 const element = (xml, name) => new RegExp(`<${name}>(?:<!\\[CDATA\\[)?(.*?)(?:\\]\\]>)?</${name}>`, 's').exec(xml)?.[1] ?? '';
 
@@ -49,9 +51,22 @@ function replyTo(message) {
   return `<xml>${people}<CreateTime>1</CreateTime>${cdata('MsgType', 'text')}${content}</xml>`;
 }
 
-const app = express();
-app.set('query parser', 'simple');
-app.use('/wx', officialAccount());
-app.get('/wecom', verifyWecom);
-app.post('/wecom', express.text({ type: () => true }), answerWecom);
-serve(app, 'tcp');
+function overHttp1() {
+  const app = express();
+  app.set('query parser', 'simple');
+  app.use('/wx', officialAccount());
+  app.get('/wecom', verifyWecom);
+  app.post('/wecom', express.text({ type: () => true }), answerWecom);
+  return app;
+}
+
+function overHttp2() {
+  const answer = officialAccount();
+  return (req, res) => {
+    req.query = Object.fromEntries(new URL(req.url, 'http://localhost').searchParams);
+    answer(req, res);
+  };
+}
+
+const [listen] = positionals;
+serve(listen === 'h2c' ? overHttp2() : overHttp1(), listen);
