@@ -17,9 +17,10 @@ use crate::client::{read_answer, session, tcp};
 use crate::console::verification;
 use crate::gate::Gate;
 use crate::pebble::Pebble;
+use crate::prometheus_server::SCRAPED;
 
 /// Longest wait for a certificate, on a machine that has other things to do.
-pub const LONG: Duration = Duration::from_secs(60);
+pub const LONG: Duration = Duration::from_secs(180);
 
 const TOKEN: &str = "acmeTOKEN1";
 
@@ -31,7 +32,7 @@ pub fn folder() -> TempDir {
 /// A configuration with these keys of `tls`.
 pub fn yaml(tls: &str) -> String {
     format!(
-        "listen: {{https: ['127.0.0.1:0'], http: ['127.0.0.1:0'], admin: '127.0.0.1:0'}}
+        "listen: {{https: ['127.0.0.1:0'], http: ['127.0.0.1:0'], admin: '{SCRAPED}'}}
 upstream: {{url: 'http://127.0.0.1:1'}}
 endpoints: [{{name: shop, path: /shop, platform: official_account, tokens: [{TOKEN}]}}]
 tls: {{{tls}}}

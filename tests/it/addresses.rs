@@ -29,8 +29,8 @@ fn listener(address: &str) -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// Nobody listens there.
-fn closed(address: &str) -> (Socket, SocketAddr) {
+/// Nobody listens there, and while the socket is kept nobody else gets the port.
+pub fn closed(address: &str) -> (Socket, SocketAddr) {
     let address: SocketAddr = address.parse().unwrap();
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
     socket.bind(&address.into()).unwrap();
@@ -58,7 +58,9 @@ const LOOPBACKS: [(&str, &str); 2] = [("[::1]:0", "127.0.0.1:0"), ("127.0.0.1:0"
 fn an_address_that_refuses_gives_way_to_the_next_at_once() {
     for (dead, alive) in LOOPBACKS {
         let ((_socket, dead), (_listener, alive)) = (closed(dead), listener(alive));
-        let (connected, time) = connect(&[dead, alive]);
+        // Whoever gave the first one a head start would do so each time; a busy machine is not that slow each time.
+        let attempts = (0..10).map(|_| connect(&[dead, alive]));
+        let (connected, time) = attempts.min_by_key(|(_, time)| *time).unwrap();
         assert_eq!(connected.unwrap(), alive);
         assert!(time < Duration::from_millis(200), "{time:?}");
     }

@@ -24,6 +24,7 @@ use crate::frames::{END_HEADERS, END_STREAM, HEADERS, Http2, block, frame, head}
 use crate::gate::{Gate, SOON, certificate, command};
 #[cfg(feature = "acme")]
 use crate::pebble::Pebble;
+use crate::prometheus_server::SCRAPED;
 use crate::recorder::Recorder;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -94,9 +95,10 @@ pub const FAULTS: &[Fault] = &[
 
 /// A gate before this upstream, which clear text reaches too.
 fn gate(scene: &Scene<'_>, upstream: &str, more: &str) -> (Gate, String) {
-    let gate = Gate::start(&format!(
+    let yaml = format!(
         "upstream: {{url: '{upstream}', queue_timeout: 5m}}\nhttp: {{other: forward}}\n{more}"
-    ));
+    );
+    let gate = Gate::start_with(&yaml, &[], &[("WXGATE_LISTEN__ADMIN", SCRAPED)]);
     let instance = scene.watch(&gate);
     (gate, instance)
 }
@@ -254,7 +256,7 @@ tls: {certificates: [{cert: a.crt, key: a.key}, {cert: b.crt, key: b.key}]}
 reload: {poll: 100ms}
 ",
         &[],
-        &[],
+        &[("WXGATE_LISTEN__ADMIN", SCRAPED)],
     );
     let instance = scene.watch(&gate);
     let alerts = [
@@ -388,9 +390,13 @@ fn no_target(_: &Scene<'_>) {
 fn restarts(scene: &Scene<'_>) {
     let start = || Gate::start("upstream: {url: 'http://127.0.0.1:1'}\n");
     let current = Arc::new(Mutex::new(start()));
-    let asked = Arc::clone(&current);
+    // The relay goes on for as long as the tests do, and must not keep it until then.
+    let asked = Arc::downgrade(&current);
     let relay = Recorder::start(move |mut connection| {
         connection.read_head();
+        let Some(asked) = asked.upgrade() else {
+            return;
+        };
         let metrics = asked.lock().unwrap().metrics();
         let length = metrics.len();
         let head = format!(
@@ -456,6 +462,7 @@ tls: {certificates: [{cert: tls.crt, key: tls.key}]}
         .args(["-c", "mkfifo access && exec \"$0\" \"$@\" 1<>access"])
         .arg(command(&[]).get_program())
         .args(["serve", "--config", "config.yaml", "--log-format", "json"])
+        .env("WXGATE_LISTEN__ADMIN", SCRAPED)
         .current_dir(dir.path());
     let gate = Gate::spawn(dir, shell);
     let instance = scene.watch(&gate);

@@ -12,7 +12,7 @@ use crate::alert_faults::FAULTS;
 use crate::alert_rules::{alerts, rules};
 use crate::dashboard;
 use crate::gate::Gate;
-use crate::prometheus_server::Prometheus;
+use crate::prometheus_server::{Prometheus, SCRAPED};
 use crate::recorder::Recorder;
 use serde_json::json;
 
@@ -37,6 +37,8 @@ impl<'a> Scene<'a> {
 
     /// Has the program watched, until it has been seen with nothing wrong.
     pub fn watch(&self, gate: &Gate) -> String {
+        let scraped: SocketAddr = SCRAPED.parse().unwrap();
+        assert_eq!(gate.admin.ip(), scraped.ip());
         self.watch_at(gate.admin)
     }
 
@@ -158,7 +160,7 @@ fn every_alert_fires_when_its_fault_is_provoked_and_resolves_when_that_is_mended
     let prometheus = prometheus();
     let scene = &Scene::of(&prometheus);
     let upstream = Recorder::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let sound = Gate::start(&upstream.yaml());
+    let sound = Gate::start_with(&upstream.yaml(), &[], &[("WXGATE_LISTEN__ADMIN", SCRAPED)]);
     let of_sound = scene.watch(&sound);
     thread::scope(|scope| {
         for (alerts, provoke_and_mend) in FAULTS {

@@ -372,9 +372,22 @@ fn redirect(site: &Site<'_>) {
     assert_eq!(host.header("location"), Some("https://shop.test/page"));
 }
 
-/// Every event must be there well before the last: what is held back comes at once with it.
+/// Every event must be there well before the last: what is held back comes at once with it, and does so each time, which
+/// is more than a busy machine does.
 fn events(site: &Site<'_>) {
-    let arrived = arrivals(site);
+    let mut late = Vec::new();
+    while late.len() < 4 {
+        let arrived = arrivals(site);
+        if is_prompt(&arrived) {
+            return;
+        }
+        late.push(arrived);
+    }
+    panic!("held back: {late:?}");
+}
+
+/// Whether five events came one after the other.
+fn is_prompt(arrived: &[(String, f64)]) -> bool {
     let texts: Vec<&str> = arrived.iter().map(|(text, _)| text.as_str()).collect();
     let wanted = [
         "data: event 1",
@@ -386,11 +399,16 @@ fn events(site: &Site<'_>) {
     assert_eq!(texts, wanted);
     let last = arrived[4].1;
     let whole = last - arrived[0].1;
-    assert!(whole > last / 3.0, "all at the end: {arrived:?}");
-    for (position, (_, at)) in arrived.iter().take(4).enumerate() {
-        let ahead = f64::from(u32::try_from(4 - position).unwrap()) / 4.0;
-        assert!(last - at > whole * ahead / 3.0, "held back: {arrived:?}");
-    }
+    // They are sent within 1.2 seconds.
+    whole > 0.6
+        && arrived
+            .iter()
+            .take(4)
+            .enumerate()
+            .all(|(position, (_, at))| {
+                let ahead = f64::from(u32::try_from(4 - position).unwrap()) / 4.0;
+                last - at > whole * ahead / 3.0
+            })
 }
 
 /// The events, with seconds since curl began.
@@ -403,7 +421,7 @@ fn arrivals(site: &Site<'_>) -> Vec<(String, f64)> {
             "--show-error",
             "--no-buffer",
             "--max-time",
-            "60",
+            "300",
         ])
         .args(["--noproxy", "*", site.protocol, "--cacert"])
         .arg(site.gate.ca())

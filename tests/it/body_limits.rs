@@ -205,7 +205,7 @@ fn the_exact_limit_is_allowed_without_a_length_too() {
             let url = format!("https://wx.test:{}/up", gate.https.port());
             let resolve = format!("wx.test:{}:127.0.0.1", gate.https.port());
             let mut curl = Command::new("curl")
-                .args(["--silent", "--noproxy", "*", "--max-time", "60", protocol])
+                .args(["--silent", "--noproxy", "*", "--max-time", "300", protocol])
                 .args([
                     "--resolve",
                     &resolve,

@@ -226,7 +226,7 @@ pub fn curl_url(url: &str, arguments: &[&str]) -> Curled {
             "--show-error",
             "--globoff",
             "--max-time",
-            "120",
+            "300",
             "--noproxy",
             "*",
         ])

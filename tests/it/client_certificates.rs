@@ -119,7 +119,7 @@ fn curl_with(gate: &Gate, name: &str, arguments: &[&str]) -> u16 {
 fn s_client(gate: &Gate, arguments: &[&str]) -> String {
     let mut child = Command::new("timeout")
         .args([
-            "20",
+            "60",
             "openssl",
             "s_client",
             "-quiet",
@@ -398,7 +398,7 @@ fn sessions_are_resumed_only_where_no_certificate_is_asked_for() {
 fn resumed(gate: &Gate, arguments: &[&str]) -> bool {
     let mut child = Command::new("timeout")
         .args([
-            "20",
+            "60",
             "openssl",
             "s_client",
             "-servername",

@@ -11,6 +11,7 @@ use crate::client::{self, Answer, Curled, curl, curl_url, exchange, is_closed, r
 use crate::console::{ECHOSTR, verification};
 use crate::frames::{END_STREAM, GOAWAY, Http2};
 use crate::gate::{Gate, SOON, certificate};
+use crate::prometheus_server::SCRAPED;
 use crate::proxy_protocol::{behind_balancer, version_1, version_2};
 use crate::recorder::Recorder;
 
@@ -178,7 +179,11 @@ fn beyond_the_reserve_connections_close_at_once_until_there_is_room() {
     for address in [gate.http, gate.https] {
         assert!(is_closed(&mut tcp(address)));
     }
-    assert!(began.elapsed() < SOON / 8, "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        began.elapsed()
+    );
     gate.wait_for_metric(&rejected("http", "connections"), 1.0);
     gate.wait_for_metric(&rejected("https", "connections"), 1.0);
     gate.wait_for_line(&["\"reason\":\"connections\"", "there are too many"]);
@@ -193,7 +198,7 @@ fn close_by_themselves(gate: &Gate, left: f64) {
     let began = Instant::now();
     while open(gate) > left {
         assert!(
-            began.elapsed() < Duration::from_secs(9),
+            began.elapsed() < Duration::from_secs(25),
             "{} are open",
             open(gate)
         );
@@ -283,7 +288,7 @@ pub fn with_256_files(upstream: &Recorder, yaml: &str, arguments: &[&str]) -> Ga
     let dir = TempDir::new().unwrap();
     certificate(dir.path(), &["wx.test"]);
     let yaml = format!(
-        "{}listen: {{https: ['127.0.0.1:0'], http: ['127.0.0.1:0'], admin: '127.0.0.1:0'}}
+        "{}listen: {{https: ['127.0.0.1:0'], http: ['127.0.0.1:0'], admin: '{SCRAPED}'}}
 tls: {{certificates: [{{cert: tls.crt, key: tls.key}}]}}
 workers: 2
 http: {{other: forward}}
@@ -315,9 +320,14 @@ fn a_flood_beyond_the_limit_of_open_files_starves_nobody_for_long() {
         .collect();
     // Metrics are to be had in the middle of it, over a fresh connection, and established connections go on.
     assert!(gate.metric("wxgate_accept_errors_total") < 0.5);
-    let full = gate.metric(&rejected("http", "connections"))
-        + gate.metric(&rejected("https", "connections"));
-    assert!(full > 700.0, "{full}");
+    let full = || {
+        gate.metric(&rejected("http", "connections"))
+            + gate.metric(&rejected("https", "connections"))
+    };
+    while full() < 700.0 {
+        assert!(began.elapsed() < SOON, "{}", full());
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
     for stream in &mut established {
         assert_eq!(ask(stream, "/").status(), 200);
     }
@@ -330,7 +340,7 @@ fn a_flood_beyond_the_limit_of_open_files_starves_nobody_for_long() {
     let target = verification("/a", TOKEN);
     let mut answer = Vec::new();
     while !answer.ends_with(ECHOSTR.as_bytes()) {
-        assert!(began.elapsed() < SOON, "no answer");
+        assert!(began.elapsed() < 2 * SOON, "no answer");
         let request =
             format!("GET {target} HTTP/1.1\r\nHost: wx.test\r\nConnection: close\r\n\r\n");
         let mut stream = tcp(gate.http);

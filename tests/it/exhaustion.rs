@@ -34,7 +34,7 @@ impl Valve {
             while connection.read_head().is_some() {
                 holds.fetch_add(1, Ordering::SeqCst);
                 let began = Instant::now();
-                while !valve.load(Ordering::SeqCst) && began.elapsed() < SOON {
+                while !valve.load(Ordering::SeqCst) && began.elapsed() < 5 * SOON {
                     std::thread::park_timeout(Duration::from_millis(5));
                 }
                 holds.fetch_sub(1, Ordering::SeqCst);

@@ -14,6 +14,8 @@ use crate::sink::Sink;
 
 const ASKING: &[u8] =
     b"POST /up HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 4\r\n\r\n";
+/// Not quite as long as an upstream may be silent about 100.
+const SILENCE: Duration = Duration::from_millis(950);
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -53,6 +55,7 @@ fn the_client_is_asked_for_its_body_when_the_upstream_asks_and_not_before() {
     });
     let gate = clear(&upstream);
     let mut stream = tcp(gate.http);
+    let mut fastest = SOON;
     for request in 1..=3 {
         let since = Instant::now();
         stream.write_all(ASKING).unwrap();
@@ -60,23 +63,23 @@ fn the_client_is_asked_for_its_body_when_the_upstream_asks_and_not_before() {
         stream
             .set_read_timeout(Some(Duration::from_millis(200)))
             .unwrap();
-        let early = stream.read(&mut [0]);
-        assert_eq!(
-            early.map_err(|error| error.kind()),
-            Err(ErrorKind::WouldBlock)
-        );
+        let early = stream.peek(&mut [0]);
+        // Later than that it may be asked because of the silence.
+        if since.elapsed() < SILENCE {
+            assert_eq!(
+                early.map_err(|error| error.kind()),
+                Err(ErrorKind::WouldBlock)
+            );
+        }
         stream.set_read_timeout(Some(SOON)).unwrap();
         go.send(()).unwrap();
         read_exactly(&mut stream, CONTINUE);
-        // Else it was the silence that ended the wait.
-        assert!(
-            since.elapsed() < Duration::from_millis(950),
-            "{:?}",
-            since.elapsed()
-        );
+        fastest = fastest.min(since.elapsed());
         stream.write_all(b"body").unwrap();
         assert_eq!(read_answer(&mut stream).body_text(), "ok");
     }
+    // Else it was the silence that ended the wait, each time; a busy machine is not that slow each time.
+    assert!(fastest < SILENCE, "{fastest:?}");
     // Nothing of it is left on either connection.
     gate.wait_for_metric("wxgate_upstream_connections_reused_total", 2.0);
 }
@@ -102,7 +105,7 @@ fn the_client_is_asked_for_its_body_when_the_upstream_says_nothing_for_a_second(
         stream.write_all(ASKING).unwrap();
         read_exactly(&mut stream, CONTINUE);
         let waited = since.elapsed();
-        assert!(waited >= Duration::from_millis(950), "{waited:?}");
+        assert!(waited >= SILENCE, "{waited:?}");
         stream.write_all(b"body").unwrap();
         assert_eq!(read_answer(&mut stream).body_text(), "ok");
     }
@@ -329,7 +332,7 @@ request.on('continue', () => { events.push('continue'); request.end('body'); });
 request.on('response', (response) => { events.push(response.statusCode); response.resume();
   response.on('end', () => { console.log(events.join(' ')); process.exit(0); }); });
 request.flushHeaders();
-setTimeout(() => process.exit(1), 15000);
+setTimeout(() => process.exit(1), 60000);
 ";
     let upstream = Recorder::start(|mut connection| {
         while let Some(head) = connection.read_head() {

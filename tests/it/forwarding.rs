@@ -475,7 +475,7 @@ fn a_response_that_breaks_off_never_looks_whole() {
 fn curl_exit(gate: &Gate, target: &str, protocol: &str) -> i32 {
     let port = gate.https.port();
     let output = Command::new("curl")
-        .args(["--silent", "--max-time", "60", "--noproxy", "*", protocol])
+        .args(["--silent", "--max-time", "300", "--noproxy", "*", protocol])
         .args(["--resolve", &format!("wx.test:{port}:127.0.0.1")])
         .arg("--cacert")
         .arg(gate.ca())

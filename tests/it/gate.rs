@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Longest wait for anything that should happen at once.
-pub const SOON: Duration = Duration::from_secs(20);
+/// Longest wait for anything that should happen at once, on a machine that has much else to do.
+pub const SOON: Duration = Duration::from_secs(60);
 
 /// The names on the certificate that every gate has unless its test brings others.
 pub const NAMES: [&str; 2] = ["wx.test", "localhost"];
@@ -150,6 +150,12 @@ impl Gate {
     pub fn wait_for_line(&self, parts: &[&str]) -> String {
         self.lines
             .wait(|line| parts.iter().all(|part| line.contains(part)))
+    }
+
+    /// Waits until that many lines have all of `parts`.
+    pub fn wait_for_lines(&self, count: usize, parts: &[&str]) {
+        self.lines
+            .wait_for_some(count, |line| parts.iter().all(|part| line.contains(part)));
     }
 
     pub fn signal(&self, signal: &str) {
@@ -315,10 +321,16 @@ impl Lines {
     }
 
     fn wait(&self, is_wanted: impl Fn(&str) -> bool) -> String {
+        self.wait_for_some(1, is_wanted)
+    }
+
+    /// Waits until so many lines are wanted, and returns the last of these.
+    fn wait_for_some(&self, count: usize, is_wanted: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + SOON;
         let mut state = self.state.lock().unwrap();
         loop {
-            if let Some(line) = state.lines.iter().find(|line| is_wanted(line)) {
+            let mut wanted = state.lines.iter().filter(|line| is_wanted(line));
+            if let Some(line) = wanted.nth(count - 1) {
                 return line.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());

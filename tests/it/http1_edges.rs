@@ -147,7 +147,7 @@ fn every_request_is_answered_however_the_stream_of_them_is_cut() {
 fn a_connection_that_has_rested_is_served_like_any_other_and_ends_in_its_time() {
     const REST: Duration = Duration::from_millis(300);
     let upstream = Recorder::start(serve);
-    let yaml = "http: {other: forward}\ntimeouts: {idle: 2s}\n";
+    let yaml = "http: {other: forward}\ntimeouts: {idle: 5s}\n";
     let gate = Gate::start(&format!("{}{yaml}", upstream.yaml()));
     let (mut clear, mut encrypted) = (client::tcp(gate.http), tls(&gate, &[]));
     let streams: [&mut dyn client::Stream; 2] = [&mut clear, &mut encrypted];

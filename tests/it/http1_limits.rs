@@ -10,7 +10,7 @@ use crate::recorder::Recorder;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const LIMITS: &str = "limits: {request_target: 200B, request_head: 2KiB, request_fields: 10}\n\
-                      timeouts: {request_head: 700ms, idle: 400ms}\n";
+                      timeouts: {request_head: 3s, idle: 2s}\n";
 
 fn gate(settings: &str) -> (Gate, Recorder) {
     let upstream = Recorder::answering(OK);
@@ -24,12 +24,11 @@ fn refused(gate: &Gate, reason: &str, count: f64) {
     gate.wait_for_line(&["\"route\":\"refuse\"", &format!("\"verdict\":\"{reason}\"")]);
 }
 
-/// Reads until the other side closes, and says how long that took.
-fn until_closed(stream: &mut dyn Stream) -> (Vec<u8>, Duration) {
-    let began = Instant::now();
+/// Reads until the other side closes.
+fn until_closed(stream: &mut dyn Stream) -> Vec<u8> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
-    (bytes, began.elapsed())
+    bytes
 }
 
 #[test]
@@ -118,7 +117,7 @@ fn a_head_that_takes_too_long_is_408_however_steadily_it_comes() {
         }
         assert!(received.starts_with(b"HTTP/1.1 408 "), "{received:?}");
         let took = began.elapsed();
-        assert!(took >= Duration::from_millis(600), "{took:?}");
+        assert!(took >= Duration::from_millis(2900), "{took:?}");
         refused(&gate, "head_timeout", 1.0 + number as f64);
     }
     assert_eq!(upstream.requests().len(), 1);
@@ -127,26 +126,28 @@ fn a_head_that_takes_too_long_is_408_however_steadily_it_comes() {
 #[test]
 fn a_connection_that_says_nothing_ends_without_a_word_new_or_kept() {
     let (gate, _upstream) = gate(LIMITS);
+    let in_time = |least: u64, began: Instant| {
+        let took = began.elapsed();
+        let whole = Duration::from_millis(least)..Duration::from_secs(10);
+        assert!(whole.contains(&took), "{took:?}");
+    };
+    let began = Instant::now();
     let mut silent = tls(&gate, &["http/1.1"]);
     silent.conn.complete_io(&mut silent.sock).unwrap();
-    let (said, took) = until_closed(&mut silent);
+    let said = until_closed(&mut silent);
     assert!(said.is_empty(), "{said:?}");
-    assert!(
-        took > Duration::from_millis(600) && took < SOON / 2,
-        "{took:?}"
-    );
+    in_time(2900, began);
     let mut kept = tls(&gate, &["http/1.1"]);
+    let mut began = Instant::now();
     for _ in 0..3 {
+        began = Instant::now();
         kept.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             .unwrap();
         assert_eq!(read_answer(&mut kept).status(), 200);
     }
-    let (said, took) = until_closed(&mut kept);
+    let said = until_closed(&mut kept);
     assert!(said.is_empty(), "{said:?}");
-    assert!(
-        took > Duration::from_millis(300) && took < SOON / 2,
-        "{took:?}"
-    );
+    in_time(1900, began);
     gate.wait_for_metric("wxgate_connections_open{listener=\"https\"}", 0.0);
     assert!(gate.metric("wxgate_refused_requests_total{reason=\"head_timeout\"}") < 0.5);
 }
@@ -155,8 +156,8 @@ fn a_connection_that_says_nothing_ends_without_a_word_new_or_kept() {
 fn waiting_for_a_slow_answer_is_not_idleness() {
     let upstream = Recorder::start(|mut connection| {
         while connection.read_head().is_some() {
-            // Three times as long as a client may be idle.
-            std::thread::sleep(Duration::from_millis(1200));
+            // Longer than a client may be idle, or take for a head.
+            std::thread::sleep(Duration::from_millis(3500));
             connection.send(OK.as_bytes());
         }
     });
@@ -278,11 +279,7 @@ fn targets_that_the_library_does_not_take_are_counted_and_logged_like_other_bad_
         assert_eq!(answer.status(), 400, "{}", target.escape_ascii());
         refused(&gate, "request_line", count);
     }
-    let lines = gate
-        .output()
-        .matches("\"verdict\":\"request_line\"")
-        .count();
-    assert_eq!(lines, 6);
+    gate.wait_for_lines(6, &["\"verdict\":\"request_line\""]);
     assert_eq!(upstream.requests(), Vec::<String>::new());
     for target in ["/caf\u{e9}?\u{e9}", "/?{a}^=`b`", "/{\"a\"}|^\\"] {
         let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");

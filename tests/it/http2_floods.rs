@@ -324,19 +324,21 @@ fn responses_for_a_socket_that_nobody_reads_cost_little_memory() {
 fn many_half_open_header_blocks_are_all_closed() {
     let upstream = echo();
     let gate = Gate::start(&format!(
-        "{}timeouts: {{request_head: 2s}}\n",
+        "{}timeouts: {{request_head: 5s}}\n",
         upstream.yaml()
     ));
     bounded(&gate, || {
-        let mut clients: Vec<Encrypted> = (0..100).map(|_| Encrypted::open(&gate)).collect();
         let mut fields = block(&head("GET", "/"));
         fields.extend([0, 1, b'x']);
         length(16_000, &mut fields);
         fields.extend([b'v'; 15_000]);
-        for client in &mut clients {
+        let half_open = |_| {
+            let mut client = Encrypted::open(&gate);
             assert!(client.settle());
             let _ = client.send(&frame(HEADERS, END_STREAM, 1, &fields));
-        }
+            client
+        };
+        let clients: Vec<Encrypted> = (0..100).map(half_open).collect();
         for mut client in clients {
             assert_eq!(client.end(), Some(NO_ERROR));
         }
@@ -413,7 +415,7 @@ fn curl_s_parallel_downloads_are_not_cut() {
             "--show-error",
             "--fail",
             "--max-time",
-            "120",
+            "300",
             "--noproxy",
             "*",
         ])

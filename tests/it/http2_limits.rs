@@ -11,6 +11,9 @@ use crate::gate::{Gate, SOON};
 use crate::http2_conformance::echo;
 use crate::recorder::Recorder;
 
+/// Shorter than any default that a test here shortens.
+const DEFAULTS: Duration = Duration::from_secs(25);
+
 /// The series of connections cut for a reason.
 pub fn cut(reason: &str) -> String {
     format!("wxgate_connections_cut_total{{reason=\"{reason}\"}}")
@@ -178,7 +181,7 @@ fn a_connection_without_an_open_stream_is_ended_in_time_and_one_with_a_stream_is
         }
     }
     assert_eq!(farewell, Some(NO_ERROR));
-    assert!(began.elapsed() < SOON / 2, "{:?}", began.elapsed());
+    assert!(began.elapsed() < DEFAULTS, "{:?}", began.elapsed());
     assert!(busy.settle());
     gate.wait_for_metric("wxgate_connections_open{listener=\"https\"}", 1.0);
     // Neither did anything wrong.
@@ -200,7 +203,7 @@ fn a_connection_without_an_open_stream_is_ended_in_time_and_one_with_a_stream_is
 fn a_first_request_that_does_not_come_and_a_header_block_that_does_not_end_close_the_connection() {
     let upstream = echo();
     let gate = Gate::start(&format!(
-        "{}timeouts: {{request_head: 400ms}}\n",
+        "{}timeouts: {{request_head: 2s}}\n",
         upstream.yaml()
     ));
     let mut silent = Encrypted::open(&gate);
@@ -215,7 +218,7 @@ fn a_first_request_that_does_not_come_and_a_header_block_that_does_not_end_close
         .unwrap();
     let began = Instant::now();
     assert_eq!(half_open.end(), Some(NO_ERROR));
-    assert!(began.elapsed() < SOON / 2, "{:?}", began.elapsed());
+    assert!(began.elapsed() < DEFAULTS, "{:?}", began.elapsed());
     gate.wait_for_metric(&cut("request_head"), 2.0);
     // The same where the last frame of the block does not end.
     let mut half_open = Encrypted::open(&gate);
@@ -283,10 +286,7 @@ fn a_client_that_takes_nothing_from_its_socket_loses_the_connection() {
 #[test]
 fn a_response_whose_window_stays_shut_is_reset_and_no_other() {
     let (upstream, cut_off) = endless();
-    let gate = Gate::start(&format!(
-        "{}timeouts: {{response: 600ms}}\n",
-        upstream.yaml()
-    ));
+    let gate = Gate::start(&format!("{}timeouts: {{response: 3s}}\n", upstream.yaml()));
     let mut client = Encrypted::open(&gate);
     client.send(&frame(SETTINGS, 0, 0, &setting(4, 0))).unwrap();
     // One whose rest is still with the upstream, and one that only h2 still has.
@@ -297,7 +297,7 @@ fn a_response_whose_window_stays_shut_is_reset_and_no_other() {
     let mut gone = Vec::new();
     let mut taken = 0;
     // The third takes little, but something, all the time.
-    while gone.len() < 2 || began.elapsed() < Duration::from_secs(2) {
+    while gone.len() < 2 || began.elapsed() < Duration::from_secs(6) {
         client.send(&window_update(5, 1)).unwrap();
         let frame = client.skip_to(|frame| frame.kind == RST_STREAM || frame.kind == DATA);
         if frame.kind == RST_STREAM {

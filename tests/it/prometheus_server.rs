@@ -16,6 +16,9 @@ use crate::gate::SOON;
 /// Between two looks at something that is on its way.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// Where gates listen that it scrapes: it goes on asking when they have ended, and there nobody else gets their ports.
+pub const SCRAPED: &str = "127.84.0.1:0";
+
 /// Its job is `wxgate`, whose targets it reads from a file.
 const CONFIG: &str =
     "global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}
@@ -80,7 +83,7 @@ impl Prometheus {
             dir,
             targets: Mutex::default(),
         };
-        let deadline = Instant::now() + SOON;
+        let deadline = Instant::now() + 2 * SOON;
         while Instant::now() < deadline {
             if started.child.try_wait().unwrap().is_some() {
                 return None;

@@ -10,7 +10,7 @@ use rustls::{ClientConnection, StreamOwned};
 use crate::client::{
     self, Answer, curl, curl_url, exchange, is_closed, read_answer, tcp, tcp_from,
 };
-use crate::gate::{Gate, SOON};
+use crate::gate::Gate;
 use crate::haproxy::Haproxy;
 use crate::recorder::Recorder;
 
@@ -341,6 +341,10 @@ fn a_balancers_many_clients_do_not_wait_for_one_that_names_nobody() {
         Answer::parse(&exchange(&mut tcp(gate.http), &all)).status(),
         200
     );
-    assert!(began.elapsed() < SOON / 4, "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        began.elapsed()
+    );
     drop(silent);
 }

@@ -409,7 +409,7 @@ fn a_hundred_signals_do_no_more_than_one() {
 #[test]
 fn in_a_drain_a_signal_is_only_noted_and_a_change_is_not_even_that() {
     let gate = Gate::start(&format!(
-        "{}drain: {{delay: 20s}}\n{}",
+        "{}drain: {{delay: 5m}}\n{}",
         YAML.replace("off", "1ms"),
         endpoints(&[("a", &[TOKEN])])
     ));

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::json;
 
+use crate::addresses::closed;
 use crate::client::{self, Curled, Stream, curl, curl_url, tcp};
 use crate::console::{Encrypted, Plain, Random, encode, encrypt, flipped, key_bytes, seal, sign};
 use crate::gate::{self, Gate, UNRESOLVABLE};
@@ -318,13 +318,6 @@ fn sdks(gate: &Gate, watch: &mut Watch, endpoints: &Endpoints) {
     }
 }
 
-fn closed() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-}
-
 /// Everything at once, in one format.
 fn run(format: &str, expected: &[&str]) {
     let mut watch = Watch::new();
@@ -333,10 +326,11 @@ fn run(format: &str, expected: &[&str]) {
     let environment = [("RUST_LOG", "trace"), ("RUST_BACKTRACE", "1")];
     let upstream = Recorder::answering("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nupstream");
     let nonsense = Recorder::answering("nonsense\r\n\r\n");
+    let (_socket, closed) = closed("127.0.0.1:0");
     let upstreams = [
         (upstream.yaml(), 200),
         (nonsense.yaml(), 502),
-        (format!("upstream: {{url: 'http://{}'}}\n", closed()), 502),
+        (format!("upstream: {{url: 'http://{closed}'}}\n"), 502),
         (format!("upstream: {{url: 'http://{UNRESOLVABLE}'}}\n"), 503),
     ];
     for (position, (upstream, status)) in upstreams.into_iter().enumerate() {

@@ -1,10 +1,10 @@
 //! Clients that connect and say nothing.
 
 use std::io::{Read, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::client;
-use crate::gate::{Gate, SOON};
+use crate::gate::Gate;
 
 #[test]
 fn an_http2_client_that_says_nothing_is_closed_in_time_and_holds_up_no_drain() {
@@ -16,7 +16,7 @@ fn an_http2_client_that_says_nothing_is_closed_in_time_and_holds_up_no_drain() {
     // An orderly close or not: it must end.
     let _ = silent.read_to_end(&mut rest);
     assert!(
-        began.elapsed() < SOON / 2,
+        began.elapsed() < Duration::from_secs(8),
         "still open after {:?}",
         began.elapsed()
     );
@@ -31,7 +31,7 @@ fn an_http2_client_that_says_nothing_is_closed_in_time_and_holds_up_no_drain() {
     let began = Instant::now();
     assert_eq!(gate.stop().code, Some(0));
     assert!(
-        began.elapsed() < SOON / 2,
+        began.elapsed() < Duration::from_secs(8),
         "the drain took {:?}",
         began.elapsed()
     );

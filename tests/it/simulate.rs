@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use wxgate::tools::simulate::Cause;
 use wxgate::wechat::Platform;
 
+use crate::addresses::closed;
 use crate::gate::{self, Gate, UNRESOLVABLE, certificate};
 use crate::partners::Backend;
 
@@ -17,7 +18,13 @@ pub const RECEIVE_ID: &str = "ww0123456789abcdef";
 /// What every backend with a mistake is started with.
 pub const CREDENTIALS: [&str; 6] = ["--token", TOKEN, "--key", KEY, "--receive-id", RECEIVE_ID];
 /// True of every server of a test, or a matter of how busy the machine is.
-const ALWAYS: [&str; 4] = ["url_in_clear", "url_is_address", "html_type", "slow"];
+const ALWAYS: [&str; 5] = [
+    "url_in_clear",
+    "url_is_address",
+    "html_type",
+    "slow",
+    "slow_at_first",
+];
 /// Has a shell run what follows it in a network of its own, once it has set that up.
 const APART: [&str; 6] = [
     "unshare",
@@ -435,9 +442,8 @@ fn configuration(dir: &Path) -> String {
 
 #[test]
 fn nobody_there_is_told_by_its_kind() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = closed.local_addr().unwrap().port();
-    drop(closed);
+    let (_socket, closed) = closed("127.0.0.1:0");
+    let port = closed.port();
     let told = play("wecom", &format!("http://127.0.0.1:{port}/"), &[]);
     assert_eq!(told.labels(), ["address_not_public", "connection_refused"]);
     assert_eq!(told.code, Some(1));

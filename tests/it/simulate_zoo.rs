@@ -134,10 +134,12 @@ fn flask_with_a_mistake() {
 #[test]
 fn a_server_that_is_late() {
     let backend = Backend::start("broken-python", &[&["tcp"], &CREDENTIALS[..]].concat());
+    let cold = play_at(WECOM, backend.port(), "/wecom/cold", &[]);
+    assert!(cold.out.contains("\"slow_at_first\""), "{}", cold.out);
+    assert_eq!(cold.labels(), Vec::<String>::new());
     visit(
         backend.port(),
         &[
-            (WECOM, "/wecom/cold", &["slow_at_first"]),
             (WECOM, "/wecom/late/1500", &["too_slow"]),
             (OA, "/oa/late/1500", &[]),
             (OA, "/oa/late/6000", &["too_slow"]),

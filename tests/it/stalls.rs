@@ -88,11 +88,11 @@ fn an_upload_may_take_as_long_as_it_moves() {
         connection.read_until(b"0\r\n\r\n");
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     });
-    let gate = gate(&upstream, "100ms", "1s");
+    let gate = gate(&upstream, "2s", "3s");
     let mut stream = tcp(gate.http);
     stream.write_all(CHUNKED.as_bytes()).unwrap();
     let since = Instant::now();
-    while since.elapsed() < Duration::from_millis(2500) {
+    while since.elapsed() < Duration::from_secs(5) {
         std::thread::park_timeout(Duration::from_millis(250));
         stream.write_all(b"1\r\na\r\n").unwrap();
     }
@@ -205,10 +205,12 @@ fn the_upstreams_time_begins_with_the_last_byte_that_it_was_given() {
 #[test]
 fn an_upload_may_pause_while_its_response_is_under_way() {
     let upstream = Recorder::start(|mut connection| {
-        connection.read_head();
-        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n");
-        connection.read_until(b"0\r\n\r\n");
-        connection.send(b"3\r\nend\r\n0\r\n\r\n");
+        // It stays open: a POST that meets the end of a kept connection is not repeated.
+        while connection.read_head().is_some() {
+            connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n");
+            connection.read_until(b"0\r\n\r\n");
+            connection.send(b"3\r\nend\r\n0\r\n\r\n");
+        }
     });
     let gate = gate(&upstream, "60s", "300ms");
     let mut stream = tcp(gate.http);

@@ -200,7 +200,7 @@ fn a_name_asked_for_in_a_handshake_is_shown_only_if_it_is_a_host_name() {
 fn an_old_client_is_told_with_its_version_and_name() {
     let gate = Gate::start(&format!("{UPSTREAM}{ENDPOINT}"));
     let status = Command::new("timeout")
-        .args(["20", "openssl", "s_client", "-connect"])
+        .args(["60", "openssl", "s_client", "-connect"])
         .arg(gate.https.to_string())
         .args([
             "-tls1",

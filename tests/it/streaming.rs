@@ -150,7 +150,7 @@ fn spawn_curl(gate: &Gate, protocol: &str, target: &str, arguments: &[&str]) -> 
             "--fail",
             "--no-buffer",
             "--max-time",
-            "300",
+            "1200",
         ])
         .args(["--noproxy", "*", protocol, "--cacert"])
         .arg(gate.ca())

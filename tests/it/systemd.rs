@@ -74,11 +74,6 @@ impl Manager {
             .find(|news| news != "WATCHDOG=1")
             .unwrap()
     }
-
-    /// Reads away what was told so far.
-    fn drain(&self) {
-        while self.hear(Duration::from_millis(1)).is_some() {}
-    }
 }
 
 #[test]
@@ -182,14 +177,14 @@ fn the_watchdog_is_kept_content_twice_in_its_period_until_the_end() {
         "{}http: {{other: forward}}\ndrain: {{timeout: 1h}}\n",
         upstream.yaml()
     );
+    let began = Instant::now();
     let gate = Gate::start_with(&yaml, &[], &environment);
     assert!(manager.next().starts_with("READY=1\n"));
-    let began = Instant::now();
-    for _ in 0..10 {
+    for _ in 0..31 {
         assert_eq!(manager.next(), "WATCHDOG=1");
     }
     // The first comes at once, the others each 100 ms; more often would be a waste.
-    assert!(began.elapsed() > Duration::from_millis(700));
+    assert!(began.elapsed() >= Duration::from_secs(3));
     let mut client = tcp(gate.http);
     client
         .write_all(b"GET / HTTP/1.1\r\nHost: wx.test\r\n\r\n")
@@ -261,10 +256,13 @@ fn a_worker_that_hangs_stops_the_keep_alives() {
     );
     let hang = Hang::of(&gate, "worker-1");
     gate.wait_for_line(&["worker-1 hangs"]);
-    manager.drain();
     // The others serve, and the main thread answers.
     assert_eq!(client::get(gate.admin, "/livez").status(), 200);
-    assert_eq!(manager.hear(Duration::from_secs(1)), None);
+    // A worker that only was late may have been taken for one that hangs before.
+    let deadline = Instant::now() + SOON;
+    while manager.hear(Duration::from_secs(1)).is_some() {
+        assert!(Instant::now() < deadline, "the keep-alives go on");
+    }
     drop(hang);
     gate.wait_for_line(&["worker-1 answers again"]);
     assert_eq!(manager.next(), "WATCHDOG=1");

@@ -55,7 +55,7 @@ fn put_keys(dir: &Path, numbers: [u8; 3]) {
 fn is_resumed(gate: &Gate, version: &str, arguments: &[&str]) -> bool {
     let mut child = Command::new("timeout")
         .args([
-            "20",
+            "60",
             "openssl",
             "s_client",
             "-ign_eof",

@@ -22,7 +22,7 @@ const LISTEN: &str =
 /// What `openssl s_client` prints, having sent `input`.
 fn s_client(gate: &Gate, arguments: &[&str], input: &str) -> String {
     let mut child = Command::new("timeout")
-        .args(["20", "openssl", "s_client", "-connect"])
+        .args(["60", "openssl", "s_client", "-connect"])
         .arg(gate.https.to_string())
         .args(arguments)
         .stdin(Stdio::piped())
@@ -287,7 +287,7 @@ fn a_client_that_does_not_trust_the_certificate_is_counted_by_its_alert() {
         .enumerate()
     {
         let refused = Command::new("curl")
-            .args(["--silent", "--noproxy", "*", "--max-time", "20"])
+            .args(["--silent", "--noproxy", "*", "--max-time", "60"])
             .args(version)
             .arg(format!("https://{}/", gate.https))
             .status()

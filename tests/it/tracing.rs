@@ -1,7 +1,7 @@
 //! Traces: which context a backend gets, and which spans a collector, both with OpenTelemetry at the other end.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -311,26 +311,28 @@ fn a_collector_that_is_busy_gets_the_same_again_when_it_says_so() {
         "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{partial}",
         partial.len()
     );
-    let collector = Collector::answering(move |number| match number {
-        0 => busy.to_owned(),
-        1 => "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".to_owned(),
-        2 => partial.clone(),
-        _ => "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_owned(),
+    let answered = Arc::<Mutex<Vec<Instant>>>::default();
+    let answering = Arc::clone(&answered);
+    let collector = Collector::answering(move |number| {
+        answering.lock().unwrap().push(Instant::now());
+        match number {
+            0 => busy.to_owned(),
+            1 => "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            2 => partial.clone(),
+            _ => "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        }
     });
     let upstream = Recorder::answering(OK);
     let gate = gate(&upstream, &collector.yaml(""));
     ask(&gate, "/", "");
-    collector.wait_for(1);
-    let began = Instant::now();
-    collector.wait_for(2);
-    assert!(
-        began.elapsed() >= Duration::from_millis(1900),
-        "{:?}",
-        began.elapsed()
-    );
     gate.wait_for_line(&["spans were not taken", "429"]);
     gate.wait_for_metric(&spans_that_were("exported"), 1.0);
     gate.wait_for_metric(&spans_that_were("failed"), 1.0);
+    let pause = {
+        let answered = answered.lock().unwrap();
+        answered[1] - answered[0]
+    };
+    assert!(pause >= Duration::from_secs(2), "{pause:?}");
     let bodies = collector.bodies();
     assert_eq!(bodies.len(), 3);
     assert!(bodies.iter().all(|body| body == &bodies[0]));
@@ -345,7 +347,7 @@ fn a_collector_that_is_down_or_stuck_costs_spans_and_no_request_and_no_memory() 
     let stuck = Collector::answering({
         let release = Arc::clone(&release);
         move |_| {
-            let deadline = Instant::now() + SOON;
+            let deadline = Instant::now() + 5 * SOON;
             while !release.load(Ordering::SeqCst) && Instant::now() < deadline {
                 std::thread::park_timeout(Duration::from_millis(5));
             }
@@ -353,7 +355,7 @@ fn a_collector_that_is_down_or_stuck_costs_spans_and_no_request_and_no_memory() 
         }
     });
     let upstream = Recorder::answering(OK);
-    let gate = gate(&upstream, &stuck.yaml(", timeout: 20s"));
+    let gate = gate(&upstream, &stuck.yaml(", timeout: 5m"));
     let mut stream = tcp(gate.http);
     let mut once = || {
         std::io::Write::write_all(&mut stream, b"GET /a HTTP/1.1\r\nHost: wx.test\r\n\r\n")

@@ -1,8 +1,8 @@
 //! A console needs no backend.
 
 use std::io::Write as _;
-use std::net::TcpListener;
 
+use crate::addresses::closed;
 use crate::client::{curl, get, tls};
 use crate::console::{Encrypted, Plain, seal};
 use crate::gate::{Gate, UNRESOLVABLE};
@@ -53,10 +53,7 @@ http: {{other: forward}}
 
 #[test]
 fn verification_succeeds_with_an_upstream_that_refuses_connections() {
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let (_socket, closed) = closed("127.0.0.1:0");
     verifies_without(
         &format!("upstream: {{url: 'http://{closed}'}}\n"),
         502,

@@ -327,7 +327,7 @@ fn an_upstream_that_never_begins_http_2_is_504() {
             scope.spawn(|| {
                 let began = Instant::now();
                 assert_eq!(ask(&gate, &request("GET", "")).0, 504);
-                assert!(began.elapsed() < SOON / 4);
+                assert!(began.elapsed() < Duration::from_secs(4));
             });
         }
     });
@@ -381,8 +381,8 @@ fn a_connection_that_nobody_uses_says_goodbye_when_its_time_is_over() {
     let sender = Mutex::new(sender);
     let upstream = upstream(move |mut server, _| {
         let head = server.request().unwrap();
-        server.respond(head.stream, "here");
         let idle = Instant::now();
+        server.respond(head.stream, "here");
         let goodbye = server.skip_to(|frame| frame.kind == GOAWAY);
         let is_closed = server.next().is_none();
         let _ = sender
@@ -393,7 +393,7 @@ fn a_connection_that_nobody_uses_says_goodbye_when_its_time_is_over() {
     let gate = gate_before(&upstream, ", idle_timeout: 1s");
     assert_eq!(ask(&gate, &request("GET", "")).0, 200);
     let (idle, goodbye, is_closed) = ends.recv_timeout(SOON).unwrap();
-    assert!(idle >= Duration::from_millis(950), "{idle:?}");
+    assert!(idle >= Duration::from_secs(1), "{idle:?}");
     assert_eq!(goodbye.payload[4..], NO_ERROR.to_be_bytes());
     assert!(is_closed);
 }

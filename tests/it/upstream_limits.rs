@@ -104,7 +104,7 @@ fn the_upstream_never_sees_more_connections_than_there_may_be() {
         }
         rooms.0.leave();
     });
-    let gate = gate_before(&url(&upstream), "max_connections: 3");
+    let gate = gate_before(&url(&upstream), "max_connections: 3, queue_timeout: 1m");
     std::thread::scope(|scope| {
         for _ in 0..30 {
             scope.spawn(|| {
@@ -127,7 +127,7 @@ fn the_upstream_never_sees_more_connections_than_there_may_be() {
 #[test]
 fn who_waits_is_served_in_the_order_of_coming() {
     let (upstream, go) = patient();
-    let gate = gate_before(&url(&upstream), "max_connections: 1");
+    let gate = gate_before(&url(&upstream), "max_connections: 1, queue_timeout: 1m");
     let first = ask(&gate, "/0");
     upstream.wait_for(1);
     let waiting: Vec<TcpStream> = (1..=20)
@@ -155,7 +155,7 @@ fn who_waits_is_served_in_the_order_of_coming() {
 fn beyond_the_queue_it_is_503_at_once_and_the_others_are_served() {
     for (queue, waiting) in [(2, 2), (0, 0)] {
         let (upstream, go) = patient();
-        let limits = format!("max_connections: 1, queue: {queue}");
+        let limits = format!("max_connections: 1, queue: {queue}, queue_timeout: 1m");
         let gate = gate_before(&url(&upstream), &limits);
         let mut served = vec![ask(&gate, "/")];
         upstream.wait_for(1);
@@ -163,7 +163,7 @@ fn beyond_the_queue_it_is_503_at_once_and_the_others_are_served() {
         gate.wait_for_metric(WAITING, f64::from(waiting));
         let began = Instant::now();
         refused(&answer(ask(&gate, "/")));
-        assert!(began.elapsed() < SOON / 10);
+        assert!(began.elapsed() < Duration::from_secs(4));
         gate.wait_for_metric("wxgate_upstream_errors_total{kind=\"queue_full\"}", 1.0);
         for stream in served {
             go.send(()).unwrap();
@@ -183,7 +183,7 @@ fn who_has_waited_for_too_long_gets_503() {
     refused(&answer(ask(&gate, "/")));
     let waited = began.elapsed();
     assert!(waited >= Duration::from_millis(500), "{waited:?}");
-    assert!(waited < SOON / 4, "{waited:?}");
+    assert!(waited < Duration::from_secs(4), "{waited:?}");
     gate.wait_for_metric("wxgate_upstream_errors_total{kind=\"queue_timeout\"}", 1.0);
     gate.wait_for_metric(WAITING, 0.0);
     go.send(()).unwrap();
@@ -193,7 +193,7 @@ fn who_has_waited_for_too_long_gets_503() {
 #[test]
 fn who_leaves_while_waiting_holds_nobody_up_and_is_never_sent() {
     let (upstream, go) = patient();
-    let gate = gate_before(&url(&upstream), "max_connections: 1, queue_timeout: 20s");
+    let gate = gate_before(&url(&upstream), "max_connections: 1, queue_timeout: 1m");
     let first = ask(&gate, "/first");
     upstream.wait_for(1);
     let gone: Vec<TcpStream> = (0..5).map(|_| ask(&gate, "/gone")).collect();
@@ -279,7 +279,7 @@ fn over_http_2_requests_wait_for_places() {
         }
     });
     let url = format!("h2c://{}", upstream.address);
-    let gate = gate_before(&url, "max_connections: 1, queue: 3");
+    let gate = gate_before(&url, "max_connections: 1, queue: 3, queue_timeout: 1m");
     let asked: Vec<TcpStream> = (0..5).map(|_| ask(&gate, "/")).collect();
     gate.wait_for_metric(WAITING, 3.0);
     refused(&answer(ask(&gate, "/")));
@@ -327,6 +327,8 @@ fn a_connection_is_replaced_when_it_has_lived_and_no_exchange_is_cut() {
 #[test]
 fn over_http_2_too_no_exchange_begins_on_a_connection_that_has_lived() {
     let connections = AtomicUsize::new(0);
+    let (go, gone) = mpsc::channel::<()>();
+    let gone = Mutex::new(gone);
     let upstream = Recorder::start(move |connection| {
         let number = connections.fetch_add(1, Ordering::SeqCst).to_string();
         let Some(mut server) = Http2::serve(connection.stream, &[]) else {
@@ -339,22 +341,23 @@ fn over_http_2_too_no_exchange_begins_on_a_connection_that_has_lived() {
                 has_rested = true;
                 // The second one of the first connection gets its answer when that has lived.
                 let slow = server.request().unwrap();
-                std::thread::park_timeout(Duration::from_millis(2500));
+                gone.lock().unwrap().recv_timeout(SOON).unwrap();
                 server.respond(slow.stream, &number);
             }
         }
     });
     let url = format!("h2c://{}", upstream.address);
-    let gate = gate_before(&url, "max_lifetime: 1s, idle_timeout: 1m");
-    let made = Instant::now();
+    let gate = gate_before(&url, "max_lifetime: 3s, idle_timeout: 1m");
     assert_eq!(answer(ask(&gate, "/")).body_text(), "0");
+    let made = Instant::now();
     let slow = ask(&gate, "/");
     gate.wait_for_metric("wxgate_requests_in_flight", 1.0);
-    while made.elapsed() < Duration::from_millis(1100) {
+    while made.elapsed() < Duration::from_millis(3100) {
         std::thread::park_timeout(Duration::from_millis(20));
     }
     assert_eq!(answer(ask(&gate, "/")).body_text(), "1");
     gate.wait_for_metric(OPEN, 2.0);
+    go.send(()).unwrap();
     assert_eq!(answer(slow).body_text(), "0");
     gate.wait_for_metric(OPEN, 1.0);
 }

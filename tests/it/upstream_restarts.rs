@@ -6,14 +6,14 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Child;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 use crate::client::{Stream, read_answer, tcp};
-use crate::gate::Gate;
+use crate::gate::{Gate, SOON};
 use crate::partners;
 
 /// A backend that can be killed, and keeps its port and its notes.
@@ -31,7 +31,7 @@ impl Site {
         let dir = TempDir::new().unwrap();
         let notes = dir.path().join("notes");
         let port = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        port.set_reuse_address(true).unwrap();
+        port.set_reuse_port(true).unwrap();
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         port.bind(&any.into()).unwrap();
         let address = port.local_addr().unwrap().as_socket().unwrap();
@@ -125,11 +125,20 @@ fn an_upstream_that_is_killed_under_load_gets_no_post_twice_and_none_that_was_an
 {
     let mut site = Site::start();
     let gate = site.gate();
-    let is_over = AtomicBool::new(false);
+    let (is_over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    // As long as it takes until so many more are answered.
+    let wait = || {
+        let (before, deadline) = (answered.load(Ordering::SeqCst), Instant::now() + SOON);
+        while answered.load(Ordering::SeqCst) < before + 50 {
+            assert!(Instant::now() < deadline, "too few answers");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        std::thread::park_timeout(Duration::from_millis(200));
+    };
     let answers: Vec<(String, u16)> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..8)
             .map(|client| {
-                let (gate, is_over) = (&gate, &is_over);
+                let (gate, is_over, answered) = (&gate, &is_over, &answered);
                 scope.spawn(move || {
                     let mut stream = tcp(gate.http);
                     let mut answers = Vec::new();
@@ -141,6 +150,7 @@ fn an_upstream_that_is_killed_under_load_gets_no_post_twice_and_none_that_was_an
                             [("GET", ""), ("POST", ""), ("POST", "body")][number % 3];
                         let target = format!("/{client}-{number}");
                         let status = ask(&mut stream, method, &target, body);
+                        answered.fetch_add(usize::from(status == 200), Ordering::SeqCst);
                         answers.push((format!("{method} {target}"), status));
                     }
                     unreachable!()
@@ -148,10 +158,10 @@ fn an_upstream_that_is_killed_under_load_gets_no_post_twice_and_none_that_was_an
             })
             .collect();
         for _ in 0..4 {
-            std::thread::park_timeout(Duration::from_millis(400));
+            wait();
             site.restart();
         }
-        std::thread::park_timeout(Duration::from_millis(400));
+        wait();
         is_over.store(true, Ordering::SeqCst);
         let answers = clients.into_iter().map(|client| client.join().unwrap());
         answers.flatten().collect()

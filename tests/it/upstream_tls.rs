@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::get;
-use crate::gate::{self, Gate, SOON};
+use crate::gate::{self, Gate};
 use crate::partners::Backend;
 use crate::recorder::Recorder;
 use crate::reload::reload;
@@ -273,7 +273,7 @@ fn the_handshake_is_part_of_the_time_for_a_connection() {
         ));
         let began = std::time::Instant::now();
         assert_eq!(get(gate.http, "/").status(), 504);
-        assert!(began.elapsed() < SOON / 2);
+        assert!(began.elapsed() < std::time::Duration::from_secs(4));
         gate.wait_for_metric(
             "wxgate_upstream_errors_total{kind=\"connect_timeout\"}",
             1.0,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 RUN = str(HERE.parent / "run")
-START_SECONDS = 60
+START_SECONDS = 150
 STOP_SECONDS = 2
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36

@@ -57,11 +57,11 @@ def nginx(keeper, site, believes=False):
 def apache(keeper, site, believes=False):
     os.environ["PATH"] += ":/usr/sbin"
     stock(keeper.scratch)
-    # Apache takes over no socket. Two may be bound to one address as long as neither listens, so that nobody else gets the
-    # port that the kernel chose.
+    # Apache takes over no socket. Two may be bound to one address as long as neither listens, and at this one no program
+    # but Apache asks the kernel for a port.
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", 0))
+    sock.bind(("127.85.0.1", 0))
     address = sock.getsockname()
     user = give_to_www_data(keeper.scratch) if os.getuid() == 0 else pwd.getpwuid(os.getuid())
     sites = keeper.scratch / "sites"

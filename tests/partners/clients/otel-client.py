@@ -28,7 +28,7 @@ def main():
             TraceContextTextMapPropagator().inject(headers)
             if options.state:
                 headers["tracestate"] = options.state
-            with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
+            with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
                 context = span.get_span_context()
                 told.append({
                     "trace_id": f"{context.trace_id:032x}",

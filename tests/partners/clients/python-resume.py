@@ -14,7 +14,7 @@ VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 def visit(context, session, address, name):
     host, port = address.rsplit(":", 1)
-    with socket.create_connection((host, int(port)), timeout=20) as tcp:
+    with socket.create_connection((host, int(port)), timeout=60) as tcp:
         with context.wrap_socket(tcp, server_hostname=name, session=session) as stream:
             stream.sendall(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
             answer = b""

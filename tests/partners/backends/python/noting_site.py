@@ -36,7 +36,7 @@ class Server(ThreadingHTTPServer):
 
     def server_bind(self):
         # Beside the test's own socket, which keeps the port.
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self.socket.bind(self.server_address)
 
     def handle_error(self, *_):
