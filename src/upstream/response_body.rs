@@ -22,6 +22,8 @@ pub struct ResponseBody {
     payload: Payload,
     lease: Option<Lease>,
     pause: Pause,
+    /// Why it broke off, to be told in the next turn.
+    broken: Option<Box<BodyError>>,
 }
 
 impl ResponseBody {
@@ -34,6 +36,7 @@ impl ResponseBody {
                 payload,
                 lease: (!is_misleading).then_some(lease),
                 pause: Pause::new(limit),
+                broken: None,
             };
             body.give_back_at_end(false);
             body
@@ -51,6 +54,18 @@ impl ResponseBody {
             _ => return polled,
         }
         Pin::new(&mut self.payload).poll_frame(context)
+    }
+
+    /// Waits for one turn: whoever hears of an error throws away what it was given before and has not sent.
+    fn break_off(
+        &mut self,
+        error: BodyError,
+        context: &Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.lease = None;
+        self.broken = Some(Box::new(error));
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Nobody asks for more after trailers or the last byte, so the end has to be seen when it comes.
@@ -73,6 +88,9 @@ impl Body for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
+        if let Some(error) = this.broken.take() {
+            return Poll::Ready(Some(Err(*error)));
+        }
         let frame = match this.poll_payload(context) {
             Poll::Ready(frame) => frame,
             Poll::Pending if this.pause.poll(context).is_pending() => return Poll::Pending,
@@ -83,13 +101,16 @@ impl Body for ResponseBody {
         match &frame {
             Some(Ok(frame)) => this.give_back_at_end(frame.is_trailers()),
             None => this.give_back_at_end(true),
-            Some(Err(_)) => this.lease = None,
+            Some(Err(_)) => {}
         }
-        Poll::Ready(frame)
+        match frame {
+            Some(Err(error)) => this.break_off(error, context),
+            frame => Poll::Ready(frame),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.payload.is_end_stream()
+        self.broken.is_none() && self.payload.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

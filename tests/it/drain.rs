@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::client::{self, Answer, curl, exchange, read_answer, tcp, tls};
 use crate::console::{ECHOSTR, verification};
-use crate::frames::{DATA, END_STREAM, GOAWAY, Http2};
+use crate::frames::{
+    DATA, END_STREAM, GOAWAY, Http2, SETTINGS, frame, get, setting, window_update,
+};
 use crate::gate::{Gate, SOON};
 use crate::recorder::Recorder;
 
@@ -142,6 +144,40 @@ fn a_download_by_http_2_survives_the_stop_signal() {
         assert_eq!((got.status, got.version.as_str()), (200, "2"));
         assert_eq!(got.body_text(), "first last");
     });
+    assert_eq!(gate.wait().code, Some(0));
+}
+
+/// It makes room for more with each piece, as clients do. A connection that is closed meanwhile is reset by that, and
+/// what has not been read is lost.
+#[test]
+fn a_response_by_http_2_that_its_client_takes_slowly_is_not_cut_short_by_the_stop() {
+    const LENGTH: usize = 192 * 1024;
+    /// Less than an idle client has, and longer in all than the gate would wait for it.
+    const PACE: Duration = Duration::from_millis(500);
+    let upstream = Recorder::start(|mut connection| {
+        while connection.read_head().is_some() {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n");
+            connection.send(&[head.as_bytes(), &[b'x'; LENGTH]].concat());
+        }
+    });
+    let gate = Gate::start(&upstream.yaml());
+    let mut client = Http2::new(tls(&gate, &["h2"]));
+    let room = [
+        frame(SETTINGS, 0, 0, &setting(4, 1 << 20)),
+        window_update(0, 1 << 20),
+    ];
+    client.send(&[room.concat(), get(1, "/")].concat()).unwrap();
+    let mut taken = client.skip_to(|frame| frame.kind == DATA).payload.len();
+    gate.signal("-TERM");
+    gate.wait_for_line(CLOSING);
+    while taken < LENGTH {
+        let piece = client.skip_to(|frame| frame.kind == DATA).payload.len();
+        taken += piece;
+        let _ = client.send(&window_update(0, u32::try_from(piece.max(1)).unwrap()));
+        std::thread::park_timeout(PACE);
+    }
+    assert_eq!(taken, LENGTH);
+    drop(client);
     assert_eq!(gate.wait().code, Some(0));
 }
 

@@ -131,3 +131,4 @@ mod websocket;
 mod websocket_clients;
 mod websocket_h2;
 mod workers;
+mod writes;

@@ -118,6 +118,30 @@ fn a_body_that_is_shorter_than_its_length_is_cut_for_the_client_too() {
 }
 
 #[test]
+fn what_came_just_before_a_cut_still_reaches_the_client() {
+    let upstream = Recorder::start(|mut connection| {
+        if connection.read_head().is_some() {
+            connection.send(format!("{SIZED}hello").as_bytes());
+        }
+    });
+    let gate = Gate::start(&format!("{}http: {{other: forward}}\n", upstream.yaml()));
+    // Whether the piece and the end come at once is up to chance.
+    for _ in 0..20 {
+        let mut stream = tcp(gate.http);
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
+        let (got, _) = read_to_end(&mut stream);
+        assert!(got.ends_with(b"\r\n\r\nhello"), "{got:?}");
+        let mut client = Http2::new(client::tls(&gate, &["h2"]));
+        client.get(1, "/");
+        let piece = client.skip_to(|frame| frame.kind == DATA || frame.kind == RST_STREAM);
+        assert_eq!(piece.payload, b"hello");
+        client.skip_to(|frame| frame.kind == RST_STREAM);
+    }
+}
+
+#[test]
 fn a_chunked_body_is_cut_for_the_client_wherever_it_was_cut() {
     const BODY: &str = "5;a=b\r\nhello\r\n3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n";
     let cut = Cut::new();

@@ -91,8 +91,11 @@ impl<H: Handler> Connections<H> {
             self.observer.metrics.connection.cut(reason);
             tracing::debug!(%peer, reason = reason.label(), "HTTP/2 connection cut");
         }
-        if farewell.is_some() || reason.is_some() {
-            io.into_inner().say_farewell(farewell).await;
+        let mut io = io.into_inner();
+        tokio::select! {
+            biased;
+            () = self.drain.forced() => {}
+            () = io.say_farewell(farewell) => {}
         }
     }
 

@@ -16,8 +16,8 @@ pub(super) struct Streams {
     first_window: i64,
     /// Of the connection.
     window: Window,
-    /// When the last stream ended.
-    idle_since: Instant,
+    /// When the last stream had ended and all of it had gone out; `None` until then.
+    idle_since: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Streams {
             highest: 0,
             first_window: FIRST_WINDOW,
             window: Window::of(FIRST_WINDOW, now),
-            idle_since: now,
+            idle_since: Some(now),
         }
     }
 
@@ -74,9 +74,16 @@ impl Streams {
         self.highest
     }
 
-    /// Since when no stream has been open; `None` while one is.
+    /// Since when no stream has been open; `None` while one is, or the end of one waits for the client to take it.
     pub(super) fn idle_since(&self) -> Option<Instant> {
-        self.open.is_empty().then_some(self.idle_since)
+        self.idle_since
+    }
+
+    /// All that was sent has gone out.
+    pub(super) fn gone_out(&mut self) {
+        if self.idle_since.is_none() && self.open.is_empty() {
+            self.idle_since = Some(Instant::now());
+        }
     }
 
     /// HEADERS came; false if they are trailers.
@@ -85,6 +92,7 @@ impl Streams {
             return false;
         }
         self.highest = id;
+        self.idle_since = None;
         self.open.push(Open {
             id,
             is_asked: false,
@@ -139,12 +147,11 @@ impl Streams {
     }
 
     /// The response ended, or the stream was reset by either side; false if it was not open.
-    pub(super) fn ended(&mut self, id: u32, now: Instant) -> bool {
+    pub(super) fn ended(&mut self, id: u32) -> bool {
         let Some(position) = self.open.iter().position(|open| open.id == id) else {
             return false;
         };
         self.open.swap_remove(position);
-        self.idle_since = now;
         true
     }
 
@@ -203,9 +210,25 @@ mod tests {
         streams.sent(1, 1, at(start, 9));
         assert_eq!(streams.stalled(LIMIT, at(start, 68)), None);
         assert_eq!(streams.stalled(LIMIT, at(start, 69)), Some(1));
-        assert!(streams.ended(1, at(start, 69)));
+        assert!(streams.ended(1));
         assert_eq!(streams.first_stall(LIMIT), None);
-        assert_eq!(streams.idle_since(), Some(at(start, 69)));
+    }
+
+    #[test]
+    fn a_connection_is_idle_when_its_last_response_has_gone_out_and_not_before() {
+        let start = Instant::now();
+        let mut streams = Streams::new(start);
+        assert_eq!(streams.idle_since(), Some(start));
+        streams.requested(1, start);
+        streams.gone_out();
+        assert_eq!(streams.idle_since(), None, "while a stream is open");
+        streams.ended(1);
+        assert_eq!(streams.idle_since(), None, "while its end waits");
+        streams.gone_out();
+        let idle = streams.idle_since();
+        assert!(idle > Some(start));
+        streams.gone_out();
+        assert_eq!(streams.idle_since(), idle, "for an answer to a PING");
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Watch {
                 return self.in_order(seen);
             }
             (RST_STREAM, _) => {
-                self.streams.ended(seen.stream, Instant::now());
+                self.streams.ended(seen.stream);
                 if !self.resets.spend(Instant::now) {
                     return Err(Cut::flood(CutLabel::Resets));
                 }
@@ -221,18 +221,16 @@ impl Watch {
     fn send(&mut self, seen: Seen, metrics: &Metrics) {
         match seen.kind {
             DATA => {
-                let now = Instant::now();
-                self.streams.sent(seen.stream, seen.length, now);
+                self.streams.sent(seen.stream, seen.length, Instant::now());
                 self.earn(PER_DATA.0 + seen.length / PER_DATA.1);
-                self.end_of_response(seen, now);
+                self.end_of_response(seen);
             }
             HEADERS => {
-                let now = Instant::now();
-                self.streams.answered(seen.stream, now);
-                self.end_of_response(seen, now);
+                self.streams.answered(seen.stream, Instant::now());
+                self.end_of_response(seen);
             }
             RST_STREAM => {
-                self.streams.ended(seen.stream, Instant::now());
+                self.streams.ended(seen.stream);
                 let Some(reason) = blame(seen.value) else {
                     return;
                 };
@@ -254,9 +252,9 @@ impl Watch {
         }
     }
 
-    fn end_of_response(&mut self, seen: Seen, now: Instant) {
+    fn end_of_response(&mut self, seen: Seen) {
         if seen.flags & END_STREAM != 0 {
-            self.streams.ended(seen.stream, now);
+            self.streams.ended(seen.stream);
         }
     }
 
@@ -293,7 +291,7 @@ impl Watch {
         }
         let mut is_new = false;
         while let Some(id) = self.streams.stalled(options.response, now) {
-            self.streams.ended(id, now);
+            self.streams.ended(id);
             self.stalled.push(id);
             self.stalled_since.get_or_insert(now);
             is_new = true;

@@ -8,6 +8,7 @@
 //! responses of all streams that were ready then leave in one write, in as few TLS records as they fill.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::code;
 use super::frames;
@@ -24,11 +25,13 @@ use super::watch::Watch;
 use crate::observe::exchange::Observer;
 use crate::observe::labels::ResetLabel;
 
-/// How long the last word may take, and what the client still sends is read away: closing with bytes unread would reset
-/// the connection and take the word with it.
+/// How long the last word may take, and how long a client that has it may be silent.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How long what the client still sends is read away.
+const LONGEST_FAREWELL: Duration = Duration::from_secs(30);
 /// How much is read away.
-const READ_AWAY: u64 = 1024 * 1024;
+const READ_AWAY: usize = 1024 * 1024;
+const READ_SIZE: usize = 4096;
 /// Most bytes that are gathered: what TLS takes at once.
 const MOST_GATHERED: usize = 64 * 1024;
 
@@ -65,16 +68,34 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Watched<I> {
             .zip(last_stream)
             .filter(|_| self.to_client.is_empty())
             .map(|(code, last_stream)| frames::goaway(last_stream, code));
-        let farewell = async {
+        let last_word = async {
             self.gathered
                 .extend_from_slice(goaway.as_ref().map_or(&[], |goaway| goaway.as_slice()));
             self.io.write_all_buf(&mut self.gathered).await?;
-            self.io.shutdown().await?;
-            let mut rest = (&mut self.io).take(READ_AWAY);
-            tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+            self.io.shutdown().await
         };
         // A client that does not listen loses only the reason.
-        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+        if let Ok(Ok(())) = tokio::time::timeout(FAREWELL, last_word).await {
+            let _ = tokio::time::timeout(LONGEST_FAREWELL, self.read_away()).await;
+        }
+    }
+
+    /// Reads what the client sends until it has ended too, or is silent: whoever takes its time over the last response
+    /// makes room for more all the while, and closing on that would reset the connection, and take the rest with it.
+    async fn read_away(&mut self) {
+        let mut left = READ_AWAY;
+        while left > 0 {
+            let read = poll_fn(|context| {
+                let mut bytes = [0; READ_SIZE];
+                let mut buffer = ReadBuf::new(&mut bytes);
+                ready!(Pin::new(&mut self.io).poll_read(context, &mut buffer))?;
+                Poll::Ready(io::Result::Ok(buffer.filled().len()))
+            });
+            match tokio::time::timeout(FAREWELL, read).await {
+                Ok(Ok(count)) if count > 0 => left = left.saturating_sub(count),
+                _ => return,
+            }
+        }
     }
 
     fn reset_stalled(&mut self) {
@@ -126,11 +147,14 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Watched<I> {
                 count => self.gathered.advance(count),
             }
         }
-        if self.watch.borrow().streams.idle_since().is_some() {
+        ready!(Pin::new(&mut self.io).poll_flush(context))?;
+        let streams = &mut self.watch.borrow_mut().streams;
+        streams.gone_out();
+        if streams.idle_since().is_some() {
             // A connection without a stream holds no buffer.
             self.gathered = BytesMut::new();
         }
-        Pin::new(&mut self.io).poll_flush(context)
+        Poll::Ready(Ok(()))
     }
 
     fn check(&self) -> io::Result<()> {
