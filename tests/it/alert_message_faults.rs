@@ -12,6 +12,7 @@ use crate::client::{get, tcp};
 use crate::console::verification;
 use crate::gate::Gate;
 use crate::inbox::{Account, Inbox, Posted, SHOP, ok, respond};
+use crate::prometheus_server::SCRAPED;
 
 /// Longer than the shortest `reply_within`, which is a second.
 const TOO_LONG: Duration = Duration::from_millis(1300);
@@ -56,7 +57,8 @@ fn backend(failing: Failing) -> (Inbox, Arc<AtomicBool>) {
 fn gate(scene: &Scene<'_>, backend: &Inbox, name: &'static str, more: &str) -> (Gate, Account) {
     let account = Account { path: name, ..SHOP };
     let endpoint = account.yaml(more);
-    let gate = Gate::start(&format!("{}endpoints:\n{endpoint}", backend.yaml()));
+    let yaml = format!("{}endpoints:\n{endpoint}", backend.yaml());
+    let gate = Gate::start_with(&yaml, &[], &[("WXGATE_LISTEN__ADMIN", SCRAPED)]);
     scene.watch(&gate);
     (gate, account)
 }

@@ -430,7 +430,7 @@ fn a_run_ends_in_its_time() {
         connect: Some(silent.local_addr().unwrap()),
         until: began + Duration::from_millis(200),
     });
-    assert!(report.unwrap().contains("tls_failed"));
+    assert!(report.unwrap().contains("tls_broken_off"));
     // Without the limit it would be that of one answer.
     assert!(
         began.elapsed() < Duration::from_secs(5),
