@@ -15,6 +15,8 @@ use tracing_subscriber::fmt::MakeWriter;
 const QUEUED_LINES: usize = 8192;
 /// Bytes of lines that are gathered for one write.
 const WRITTEN_TOGETHER: usize = 64 * 1024;
+/// Between two writes. To be woken by each line costs a worker more than to make the line.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The sending side, cheap to clone.
 #[derive(Clone, Debug)]
@@ -72,7 +74,8 @@ impl Sink {
     }
 }
 
-/// What is there together is written together: one system call for many lines.
+/// What is there together is written together: one system call for many lines. The first line after a silence is not
+/// kept waiting.
 fn write_all<W: Write>(receiver: &Receiver<Item>, mut stream: W) {
     let mut lines = Vec::new();
     while let Ok(first) = receiver.recv() {
@@ -89,6 +92,7 @@ fn write_all<W: Write>(receiver: &Receiver<Item>, mut stream: W) {
             }
         }
         write_out(&mut lines, &mut stream);
+        std::thread::sleep(PAUSE);
     }
 }
 
@@ -130,5 +134,41 @@ impl<'a> MakeWriter<'a> for Sink {
             sink: self.clone(),
             bytes: Vec::with_capacity(256),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Instant;
+
+    use super::*;
+
+    struct Counting(Arc<AtomicUsize>);
+
+    impl Write for Counting {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_come_one_after_the_other_wake_the_writer_rarely() {
+        let written = Arc::new(AtomicUsize::new(0));
+        let sink = start("log", Counting(Arc::clone(&written))).unwrap();
+        let began = Instant::now();
+        for _ in 0..500 {
+            sink.send(b"line\n".to_vec());
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        sink.flush(Duration::from_secs(60));
+        let pauses = usize::try_from(began.elapsed().as_millis() / PAUSE.as_millis()).unwrap();
+        let written = written.load(Ordering::Relaxed);
+        assert!((1..=pauses + 2).contains(&written), "{written} {pauses}");
     }
 }
