@@ -32,6 +32,10 @@ const READ_AWAY: usize = 64 * 1024;
 /// How long that may take.
 const READ_AWAY_TIME: Duration = Duration::from_millis(500);
 
+/// Most bytes that TLS takes at once: a piece of 64 KiB in HTTP/2 frames or chunks, with their heads. With 64 KiB alone the
+/// end of each piece would be a record and a write of its own.
+pub const AT_ONCE: usize = 65 * 1024;
+
 /// An encrypted stream. Boxed: it is large, and passes through many hands.
 pub type Encrypted = Box<TlsStream<WriteClock<TcpStream>>>;
 
@@ -111,7 +115,10 @@ impl Handshakes {
         let stream = WriteClock::new(stream, self.write_timeout);
         let start = StartHandshake::from_parts(*accepted, stream);
         match start.into_stream(config).await {
-            Ok(stream) => Ok((Box::new(stream), about)),
+            Ok(mut stream) => {
+                stream.get_mut().1.set_buffer_limit(Some(AT_ONCE));
+                Ok((Box::new(stream), about))
+            }
             Err(_) if self.tls.strict_sni && about != HandshakeLabel::Sni => {
                 Err(Failure::new(about).offering(offer))
             }

@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use super::code;
 use super::frames;
 use super::watch::Watch;
+use crate::edge::handshake::AT_ONCE;
 use crate::observe::exchange::Observer;
 use crate::observe::labels::ResetLabel;
 
@@ -32,8 +33,8 @@ const LONGEST_FAREWELL: Duration = Duration::from_secs(30);
 /// How much is read away.
 const READ_AWAY: usize = 1024 * 1024;
 const READ_SIZE: usize = 4096;
-/// Most bytes that are gathered: what TLS takes at once.
-const MOST_GATHERED: usize = 64 * 1024;
+/// Most bytes that are gathered.
+const MOST_GATHERED: usize = AT_ONCE;
 
 /// A connection's bytes.
 #[derive(Debug)]
