@@ -173,6 +173,16 @@ fn certificate() -> Result<Certificate, DemoError> {
     })
 }
 
+/// As it was called: whoever built it has it in no path yet.
+fn program() -> String {
+    let is_plain = |name: &String| {
+        name.chars()
+            .all(|character| character.is_ascii_alphanumeric() || "/._-".contains(character))
+    };
+    let called = std::env::args().next().filter(is_plain);
+    called.unwrap_or_else(|| "wxgate".to_owned())
+}
+
 fn guide(listen: &Listen, token: &Token, key: &AesKey) -> Result<String, DemoError> {
     let first = |addresses: &[SocketAddr]| addresses.first().copied().ok_or(DemoError::Credentials);
     let (https, http) = (first(&listen.https)?, first(&listen.http)?);
@@ -215,7 +225,7 @@ curl -iNk 'https://{https}/stream'\ncurl -ik -d 'a=1' 'https://{https}/any/path?
 # a domain file; and a redirect to https
 curl -i 'http://{http}/{}'\ncurl -i 'http://{http}/any/path'\n
 # what a console would say, and why: this plays WeCom's against any server
-wxgate simulate 'http://{http}/wecom' --platform wecom --token {TOKEN} --encoding-aes-key {KEY} --receive-id {RECEIVE_ID}\n
+{} simulate 'http://{http}/wecom' --platform wecom --token {TOKEN} --encoding-aes-key {KEY} --receive-id {RECEIVE_ID}\n
 # the status page, for a browser: what to enter in a console, what was verified and why not, and a button that asks itself
 http://{admin}/\n
 # what was counted
@@ -226,5 +236,6 @@ curl -s 'http://{admin}/metrics' | grep wxgate_verifications_total\n",
         encrypted_url(forged),
         plain_url(&plain).replacen(&format!("https://{https}"), &format!("http://{http}"), 1),
         DOMAIN_FILE.0,
+        program(),
     ))
 }

@@ -10,7 +10,7 @@ use crate::gate::SOON;
 use crate::strict::{self, End, Request};
 
 /// How long a proxy may take to end its connections when the client's has ended.
-const LINGER: Duration = Duration::from_secs(20);
+const LINGER: Duration = Duration::from_secs(3);
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nrecorded\n";
 /// Without a body for whoever asks: the client need not know what it asked.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use std::io::{BufRead, BufReader};
 
@@ -125,15 +125,10 @@ fn the_demo_passes_when_a_console_is_played_as_it_says() {
     let line = demo
         .lines
         .iter()
-        .find(|line| line.starts_with("wxgate simulate "));
-    let words: Vec<&str> = line
-        .unwrap()
-        .split(' ')
-        .map(|word| word.trim_matches('\''))
-        .collect();
-    let played = run(&words[1..]);
-    assert_eq!(played.code, Some(0), "{}", played.output);
-    assert!(played.output.contains("\npassed"), "{}", played.output);
+        .find(|line| line.contains(" simulate "))
+        .unwrap();
+    let played = paste(&format!("LC_ALL=C {line}"));
+    assert!(played.contains("\npassed"), "{played}");
 }
 
 /// Without a configuration file: its settings are nowhere but in the process.
@@ -178,6 +173,14 @@ fn the_demos_stream_comes_line_by_line() {
     ]);
     let line = demo.commands()[5];
     assert!(line.contains("/stream"), "{line}");
+    // What is held back comes all at once each time; a busy machine is not late with the first line each time.
+    let took: Vec<Duration> = (0..3).map(|_| streamed(line)).collect();
+    let is_steady = |took: &Duration| took.as_millis() >= 1500;
+    assert!(took.iter().any(is_steady), "all at once: {took:?}");
+}
+
+/// How long after its first line the stream's last one comes.
+fn streamed(line: &str) -> Duration {
     let mut curl = Command::new("timeout")
         .args(["60", "sh", "-c", line])
         .stdout(Stdio::piped())
@@ -202,9 +205,7 @@ fn the_demos_stream_comes_line_by_line() {
             "line 5 of 5"
         ]
     );
-    // Two seconds, less what the first was late here; all at once would be next to nothing.
-    let took = came[4].1 - came[0].1;
-    assert!(took.as_millis() >= 300, "all at once: {took:?}");
+    came[4].1 - came[0].1
 }
 
 #[test]

@@ -71,23 +71,23 @@ fn a_backend_that_takes_six_seconds_is_answered_for_and_not_cut_off() {
         (answer.status(), answer.body_text()),
         (200, "success".into())
     );
-    assert!(took >= Duration::from_millis(4500), "{took:?}");
+    assert!(
+        took >= Duration::from_millis(4500) && took < Duration::from_millis(4600),
+        "{took:?}"
+    );
     gate.wait_for_metric(&replies("shop", "late"), 1.0);
     assert_eq!(gate.metric(&replies("shop", "guarded")), 1.0);
     let (below, above) = (
         "wxgate_late_reply_duration_seconds_bucket{le=\"6\"}",
-        "wxgate_late_reply_duration_seconds_bucket{le=\"15\"}",
+        "wxgate_late_reply_duration_seconds_bucket{le=\"8\"}",
     );
     assert_eq!((gate.metric(below), gate.metric(above)), (0.0, 1.0));
     gate.wait_for_line(&["a late reply", "\"endpoint\":\"shop\"", "request_id"]);
-    let line = gate.wait_for_line(&[
+    gate.wait_for_line(&[
         "\"kind\":\"access\"",
         "\"verdict\":\"guarded\"",
         "\"status\":200",
     ]);
-    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-    // The platform waits for five seconds.
-    assert!(line["duration_ms"].as_f64().unwrap() < 5000.0, "{line}");
     // Its connection is used again.
     tcp(gate.http)
         .write_all(&SHOP.sealed(MESSAGE).bytes(""))
