@@ -19,7 +19,7 @@ use crate::expand::HOST;
 use crate::gate::SOON;
 
 /// How long an answer may take that has to come.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long silence is waited for, where it is right.
 const SILENCE: Duration = Duration::from_millis(600);
 

@@ -58,9 +58,7 @@ const LOOPBACKS: [(&str, &str); 2] = [("[::1]:0", "127.0.0.1:0"), ("127.0.0.1:0"
 fn an_address_that_refuses_gives_way_to_the_next_at_once() {
     for (dead, alive) in LOOPBACKS {
         let ((_socket, dead), (_listener, alive)) = (closed(dead), listener(alive));
-        // Whoever gave the first one a head start would do so each time; a busy machine is not that slow each time.
-        let attempts = (0..10).map(|_| connect(&[dead, alive]));
-        let (connected, time) = attempts.min_by_key(|(_, time)| *time).unwrap();
+        let (connected, time) = connect(&[dead, alive]);
         assert_eq!(connected.unwrap(), alive);
         assert!(time < Duration::from_millis(200), "{time:?}");
     }

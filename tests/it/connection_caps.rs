@@ -180,7 +180,7 @@ fn beyond_the_reserve_connections_close_at_once_until_there_is_room() {
         assert!(is_closed(&mut tcp(address)));
     }
     assert!(
-        began.elapsed() < Duration::from_secs(4),
+        began.elapsed() < Duration::from_millis(2500),
         "{:?}",
         began.elapsed()
     );
@@ -198,7 +198,7 @@ fn close_by_themselves(gate: &Gate, left: f64) {
     let began = Instant::now();
     while open(gate) > left {
         assert!(
-            began.elapsed() < Duration::from_secs(25),
+            began.elapsed() < Duration::from_secs(9),
             "{} are open",
             open(gate)
         );
@@ -320,14 +320,9 @@ fn a_flood_beyond_the_limit_of_open_files_starves_nobody_for_long() {
         .collect();
     // Metrics are to be had in the middle of it, over a fresh connection, and established connections go on.
     assert!(gate.metric("wxgate_accept_errors_total") < 0.5);
-    let full = || {
-        gate.metric(&rejected("http", "connections"))
-            + gate.metric(&rejected("https", "connections"))
-    };
-    while full() < 700.0 {
-        assert!(began.elapsed() < SOON, "{}", full());
-        std::thread::park_timeout(Duration::from_millis(5));
-    }
+    let full = gate.metric(&rejected("http", "connections"))
+        + gate.metric(&rejected("https", "connections"));
+    assert!(full > 700.0, "{full}");
     for stream in &mut established {
         assert_eq!(ask(stream, "/").status(), 200);
     }
@@ -340,7 +335,7 @@ fn a_flood_beyond_the_limit_of_open_files_starves_nobody_for_long() {
     let target = verification("/a", TOKEN);
     let mut answer = Vec::new();
     while !answer.ends_with(ECHOSTR.as_bytes()) {
-        assert!(began.elapsed() < 2 * SOON, "no answer");
+        assert!(began.elapsed() < Duration::from_secs(20), "no answer");
         let request =
             format!("GET {target} HTTP/1.1\r\nHost: wx.test\r\nConnection: close\r\n\r\n");
         let mut stream = tcp(gate.http);

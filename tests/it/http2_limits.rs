@@ -11,8 +11,8 @@ use crate::gate::{Gate, SOON};
 use crate::http2_conformance::echo;
 use crate::recorder::Recorder;
 
-/// Shorter than any default that a test here shortens.
-const DEFAULTS: Duration = Duration::from_secs(25);
+/// Far shorter than any default that a test here shortens.
+const DEFAULTS: Duration = Duration::from_secs(10);
 
 /// The series of connections cut for a reason.
 pub fn cut(reason: &str) -> String {
@@ -297,7 +297,7 @@ fn a_response_whose_window_stays_shut_is_reset_and_no_other() {
     let mut gone = Vec::new();
     let mut taken = 0;
     // The third takes little, but something, all the time.
-    while gone.len() < 2 || began.elapsed() < Duration::from_secs(6) {
+    while gone.len() < 2 || began.elapsed() < Duration::from_secs(10) {
         client.send(&window_update(5, 1)).unwrap();
         let frame = client.skip_to(|frame| frame.kind == RST_STREAM || frame.kind == DATA);
         if frame.kind == RST_STREAM {

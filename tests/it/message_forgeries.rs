@@ -292,9 +292,10 @@ fn plain_text_beside_the_envelope_of_safe_mode_reaches_nobody() {
     );
     let start = |more: &str| {
         Gate::start(&format!(
-            "{}endpoints:\n{}",
+            "{}endpoints:\n{}{}",
             backend.yaml(),
-            SHOP.yaml(more)
+            SHOP.yaml(more),
+            STAFF.yaml("messages: verify")
         ))
     };
     let safe = start("messages: verify");
@@ -302,6 +303,12 @@ fn plain_text_beside_the_envelope_of_safe_mode_reaches_nobody() {
         assert_eq!(posted.send(&safe).status(), 403);
         assert_eq!(counted(&safe, "shop", "refused", "wrong_mode"), refused);
     }
+    let of_staff = around(
+        &STAFF,
+        "<xml><Encrypt>ENCRYPT</Encrypt><MsgType>text</MsgType><Content>forged</Content></xml>",
+    );
+    assert_eq!(of_staff.send(&safe).status(), 403);
+    assert_eq!(counted(&safe, "staff", "refused", "wrong_mode"), 1.0);
     assert_eq!(backend.received().len(), 0);
     // In compatible mode it is as sent; what is opened has nothing of it.
     assert_eq!(

@@ -114,7 +114,6 @@ fn a_client_that_asks_first_is_asked_at_once() {
         server.told()
     ));
     let mut stream = tcp(gate.http);
-    let mut fastest = SOON;
     for _ in 0..3 {
         let since = Instant::now();
         stream
@@ -125,11 +124,10 @@ fn a_client_that_asks_first_is_asked_at_once() {
         let mut asked = [0; 25];
         stream.read_exact(&mut asked).unwrap();
         assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
-        fastest = fastest.min(since.elapsed());
+        // Else it was the upstream's silence that ended the wait.
+        assert!(since.elapsed() < Duration::from_millis(950));
         stream.write_all(b"body").unwrap();
         assert_eq!(read_answer(&mut stream).body_text(), "ok");
         assert_eq!(server.told(), "end 4 undefined");
     }
-    // Else it was the upstream's silence that ended the wait, each time.
-    assert!(fastest < Duration::from_millis(950), "{fastest:?}");
 }

@@ -163,7 +163,7 @@ fn beyond_the_queue_it_is_503_at_once_and_the_others_are_served() {
         gate.wait_for_metric(WAITING, f64::from(waiting));
         let began = Instant::now();
         refused(&answer(ask(&gate, "/")));
-        assert!(began.elapsed() < Duration::from_secs(4));
+        assert!(began.elapsed() < Duration::from_secs(2));
         gate.wait_for_metric("wxgate_upstream_errors_total{kind=\"queue_full\"}", 1.0);
         for stream in served {
             go.send(()).unwrap();

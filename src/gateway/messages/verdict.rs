@@ -11,7 +11,7 @@ use crate::gateway::pending::Pending;
 use crate::gateway::respond;
 use crate::observe::labels::Label;
 use crate::wechat::message::{Genuine, MessageQuery, Mode, Opened, check, check_encrypted_head};
-use crate::wechat::{Clock, Platform, Rejection};
+use crate::wechat::{Clock, Rejection};
 
 impl Messages {
     /// What the head says about a message that is checked, if that may be true; `None` if there is nothing to check, or
@@ -114,8 +114,7 @@ fn names_utf_8(rest: &str) -> bool {
 /// Whether a body that goes on as it came has a message in plain text that nothing signs, and that does not belong there:
 /// some backends read whichever they find.
 fn has_unsigned(endpoint: &Endpoint, opened: Option<&Opened>) -> bool {
-    endpoint.platform == Platform::OfficialAccount
-        && endpoint.messages.mode == Mode::Safe
+    endpoint.messages.mode == Mode::Safe
         && endpoint.messages.handling != Handling::Open
         && opened.is_some_and(|opened| opened.has_plain)
 }

@@ -81,11 +81,8 @@ pub fn check(
     if !mode.is_encrypted() {
         return check_plain_head(credentials, query, clock);
     }
-    let (Some(given), false, Scheme::Encrypted(envelopes) | Scheme::Either(envelopes)) = (
-        query.msg_signature.as_deref(),
-        query.denies_encryption(),
-        &credentials.scheme,
-    ) else {
+    let given = signature_of_encrypted(query)?;
+    let (Scheme::Encrypted(envelopes) | Scheme::Either(envelopes)) = &credentials.scheme else {
         return Err(Rejection::WrongMode);
     };
     let Encrypted {
@@ -154,15 +151,20 @@ pub fn check_encrypted_head(
     credentials: &Credentials,
     query: &MessageQuery<'_>,
 ) -> Result<(), Rejection> {
-    if query.msg_signature.is_none() || query.denies_encryption() {
-        return Err(Rejection::WrongMode);
-    }
+    signature_of_encrypted(query)?;
     if let Some(plain) = query.signature.as_deref() {
         find_token(credentials, |token| {
             signature::holds(token, &[&query.timestamp, &query.nonce], plain)
         })?;
     }
     Ok(())
+}
+
+fn signature_of_encrypted<'q>(query: &'q MessageQuery<'_>) -> Result<&'q str, Rejection> {
+    match query.msg_signature.as_deref() {
+        Some(given) if !query.denies_encryption() => Ok(given),
+        _ => Err(Rejection::WrongMode),
+    }
 }
 
 fn find_token(

@@ -74,7 +74,7 @@ impl<'a> MessageQuery<'a> {
     /// Whether the message says that it is encrypted in another way than ours, or not at all. No signature covers that,
     /// and some backends go by it.
     #[must_use]
-    pub fn denies_encryption(&self) -> bool {
+    pub(super) fn denies_encryption(&self) -> bool {
         self.encrypt_type
             .as_deref()
             .is_some_and(|kind| kind != "aes")
