@@ -100,8 +100,8 @@ impl Messages {
                 reject(message, Rejection::BodyTooLarge, pending)?;
                 return Ok(Intake::Begun(held));
             }
-            // It is not known to be wrong, and nobody is to be kept from the upstream who only is to be counted.
-            Unheld::NoRoom | Unheld::Slow if handling == Handling::Observe => {
+            // Nobody is to be kept from the upstream who only is to be counted.
+            Unheld::TooLarge | Unheld::NoRoom | Unheld::Slow if handling == Handling::Observe => {
                 return Ok(Intake::Begun(held));
             }
             Unheld::TooLarge => RefusalLabel::BodyTooLarge,
