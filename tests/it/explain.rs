@@ -147,6 +147,18 @@ fn a_logged_request_is_explained_by_the_configuration() {
             "redacted",
             "隐去",
         ),
+        (
+            "INFO access target=\"/shop?<120 bytes>\" status=200".to_owned(),
+            2,
+            "redacted",
+            "隐去",
+        ),
+        (
+            r#"{"target":"/shop?\u003c120 bytes\u003e"}"#.to_owned(),
+            2,
+            "redacted",
+            "隐去",
+        ),
         ("/shop?page=1".to_owned(), 2, "no_verification", "转发"),
         ("hello".to_owned(), 2, "nothing to explain", "nothing"),
     ];

@@ -144,5 +144,5 @@ fn shown(endpoint: &Endpoint) -> String {
 
 /// As this program's own logs have it, and many others.
 fn is_redacted(query: &str) -> bool {
-    query.contains("***") || query.contains(" bytes>") || query.contains("REDACTED")
+    query.contains("***") || query.contains('<') || query.contains("REDACTED")
 }
