@@ -135,11 +135,8 @@ fn judged(live: &Live, endpoint: &Endpoint, verification: &Verification<'_>) -> 
 }
 
 fn shown(endpoint: &Endpoint) -> String {
-    let path = match endpoint.path.as_str() {
-        "" => "/",
-        path => path,
-    };
-    format!("{}{path}", endpoint.host.as_deref().unwrap_or_default())
+    let host = endpoint.host.as_deref().unwrap_or_default();
+    format!("{host}{}", endpoint.path.shown())
 }
 
 /// As this program's own logs have it, and many others.
