@@ -15,6 +15,9 @@ use wxgate::tools::explain::Outcome;
 use wxgate::tools::language::Language;
 use wxgate::tools::{check, demo, drain, explain, healthcheck, simulate};
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// `EX_CONFIG` of sysexits.h: nothing was started, and a restart will not help.
 const WRONG_CONFIGURATION: u8 = 78;
 /// Wrong arguments, as clap has it, or nothing to work on.

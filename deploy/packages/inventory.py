@@ -29,11 +29,18 @@ def linked():
     return sorted({(name, version.removeprefix("v")) for name, version, *_ in map(str.split, tree.splitlines())})
 
 
+def vendored(crate):
+    """The version of what a crate brings along: 5.3.1 of 0.7.1+5.3.1-0-g81034ce."""
+    return next(package["version"] for package in crates if package["name"] == crate).partition("+")[2].partition("-")[0]
+
+
 def libraries():
     """What the linker adds; versions of the machine that builds."""
     rust = re.search(r"release: (\S+)", run("rustc", "--version", "--verbose"))[1]
     return [
         ("rust-std", rust, "MIT OR Apache-2.0", f"pkg:generic/rust-std@{rust}"),
+        # Inside the crate that builds it, whose terms are only its own.
+        ("jemalloc", (jemalloc := vendored("tikv-jemalloc-sys")), "BSD-2-Clause", f"pkg:github/jemalloc/jemalloc@{jemalloc}"),
         ("glibc", (libc := run("getconf", "GNU_LIBC_VERSION").split()[1]), "LGPL-2.1-or-later", f"pkg:generic/glibc@{libc}"),
         ("libgcc", (gcc := run("cc", "-dumpfullversion").strip()), "GPL-3.0-or-later WITH GCC-exception-3.1", f"pkg:generic/libgcc@{gcc}"),
     ]

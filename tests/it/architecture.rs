@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms that it may name.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
+    ("build", &[]),
     (
         "main",
         &["app", "cli", "config", "lifecycle", "observe", "tools"],
@@ -86,6 +87,7 @@ const FILES: &[&str] = &[
     "app/observer.rs",
     "app/start_error.rs",
     "app/switch.rs",
+    "build.rs",
     "cli.rs",
     "config/authorities.rs",
     "config/certificate.rs",

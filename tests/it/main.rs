@@ -27,6 +27,7 @@ mod alert_faults;
 mod alert_message_faults;
 mod alert_rules;
 mod alerts;
+mod allocator;
 mod allow;
 mod architecture;
 mod backends;
