@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -128,12 +128,14 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Watched<I> {
         if self.gathered.len() >= MOST_GATHERED {
             ready!(self.poll_send(context))?;
         }
+        let now = Instant::now();
         let mut count = 0;
         for slice in slices {
             let room = MOST_GATHERED.saturating_sub(self.gathered.len());
             let taken = slice.get(..room).unwrap_or(slice);
             self.gathered.extend_from_slice(taken);
-            self.watch.borrow_mut().sent(taken, &self.observer.metrics);
+            let mut watch = self.watch.borrow_mut();
+            watch.sent(taken, now, &self.observer.metrics);
             count += taken.len();
         }
         Poll::Ready(Ok(count))
@@ -191,7 +193,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<I> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.io).poll_read(context, buffer))?;
         let came = buffer.filled().get(before..).unwrap_or_default();
-        let is_fine = this.watch.borrow_mut().received(came);
+        let is_fine = this.watch.borrow_mut().received(came, Instant::now());
         if !is_fine {
             buffer.set_filled(before);
         }
