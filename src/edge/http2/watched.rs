@@ -33,8 +33,6 @@ const LONGEST_FAREWELL: Duration = Duration::from_secs(30);
 /// How much is read away.
 const READ_AWAY: usize = 1024 * 1024;
 const READ_SIZE: usize = 4096;
-/// Most bytes that are gathered.
-const MOST_GATHERED: usize = AT_ONCE;
 
 thread_local! {
     /// Memory to gather in, for whichever connection of this worker does so next: as a rule it is done before another
@@ -131,7 +129,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Watched<I> {
     ) -> Poll<io::Result<usize>> {
         self.check()?;
         self.gather_own();
-        if self.gathered.len() >= MOST_GATHERED {
+        if self.gathered.len() >= AT_ONCE {
             ready!(self.poll_send(context))?;
         }
         if self.gathered.capacity() == 0 {
@@ -140,7 +138,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Watched<I> {
         let now = Instant::now();
         let mut count = 0;
         for slice in slices {
-            let room = MOST_GATHERED.saturating_sub(self.gathered.len());
+            let room = AT_ONCE.saturating_sub(self.gathered.len());
             let taken = slice.get(..room).unwrap_or(slice);
             self.gathered.extend_from_slice(taken);
             let mut watch = self.watch.borrow_mut();
@@ -295,7 +293,7 @@ mod tests {
 
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-    use super::{MOST_GATHERED, Watch, Watched};
+    use super::{AT_ONCE, Watch, Watched};
     use crate::edge::http2::options::Http2Options;
     use crate::observe::exchange::Observer;
     use crate::observe::metrics::Metrics;
@@ -318,11 +316,11 @@ mod tests {
     #[test]
     fn what_h2_flushes_leaves_when_its_turn_is_over_and_at_the_latest_when_much_has_been_gathered()
     {
-        let (mut client, io) = tokio::io::duplex(4 * MOST_GATHERED);
+        let (mut client, io) = tokio::io::duplex(4 * AT_ONCE);
         let mut watched = watched(io);
         let context = &mut Context::from_waker(Waker::noop());
         let taken = |client: &mut tokio::io::DuplexStream| {
-            let mut bytes = vec![0; 4 * MOST_GATHERED];
+            let mut bytes = vec![0; 4 * AT_ONCE];
             let mut buffer = ReadBuf::new(&mut bytes);
             let _ =
                 Pin::new(client).poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer);
@@ -343,7 +341,7 @@ mod tests {
         assert_eq!(taken(&mut client), 0);
         assert!(watched.poll_send(context).is_ready());
         assert_eq!(taken(&mut client), written);
-        while written < 2 * MOST_GATHERED {
+        while written < 2 * AT_ONCE {
             assert!(
                 Pin::new(&mut watched)
                     .poll_write(context, &frame)
@@ -351,7 +349,7 @@ mod tests {
             );
             written += frame.len();
         }
-        assert!(watched.gathered.len() <= MOST_GATHERED);
-        assert!(taken(&mut client) >= MOST_GATHERED);
+        assert!(watched.gathered.len() <= AT_ONCE);
+        assert!(taken(&mut client) >= AT_ONCE);
     }
 }
