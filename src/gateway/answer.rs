@@ -79,14 +79,7 @@ pub fn here<'s, B: Body>(
     let (label, own) = match route {
         Route::Verify(endpoint, counted, parameters) => {
             let asked = asked(question, counted);
-            let own = asked.answer(
-                endpoint,
-                &parameters,
-                unix_seconds(),
-                observer,
-                diagnostician,
-                exchange,
-            );
+            let own = asked.answer(endpoint, &parameters, observer, diagnostician, exchange);
             (RouteLabel::Verify, own)
         }
         Route::Refuse(counted, rejection) => {
@@ -156,11 +149,10 @@ fn redirect<B>(question: &Question<'_, '_, B>) -> Option<Own> {
     respond::redirect(question.host, port, target)
 }
 
-/// The time, as timestamps have it.
+/// A time, as timestamps have it.
 #[must_use]
-pub fn unix_seconds() -> u64 {
+pub fn unix_seconds(time: SystemTime) -> u64 {
     // A clock before 1970 makes every timestamp stale, where a window is configured at all.
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
+    time.duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }

@@ -1,10 +1,11 @@
 //! A verification answered: checked by the protocol, counted, told when it fails, and turned into a response.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use http::{HeaderValue, StatusCode};
 
+use super::answer::unix_seconds;
 use super::caller::Caller;
 use super::diagnosis::{Case, Diagnostician};
 use super::respond::{self, Own};
@@ -35,14 +36,14 @@ impl Asked<'_> {
         &self,
         endpoint: &Endpoint,
         verification: &Verification<'_>,
-        now: u64,
         observer: &Observer,
         diagnostician: &Diagnostician,
         exchange: &mut Exchange,
     ) -> Own {
         let began = Instant::now();
+        let came_at = exchange.began_at();
         let clock = Clock {
-            now,
+            now: unix_seconds(came_at),
             window: endpoint.timestamp_window,
         };
         let verdict = wechat::verify(&endpoint.credentials, verification, clock);
@@ -59,7 +60,7 @@ impl Asked<'_> {
         exchange.verdict("ok");
         note_repair(counted, verified.repair);
         observer.recent.saw(Seen {
-            at: SystemTime::now(),
+            at: came_at,
             endpoint: counted.name.clone(),
             client: self.caller.address,
             listener: self.caller.listener,

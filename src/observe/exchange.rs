@@ -167,6 +167,12 @@ impl Exchange {
         })
     }
 
+    /// When its head had been read.
+    #[must_use]
+    pub fn began_at(&self) -> SystemTime {
+        self.began_at
+    }
+
     /// True if [`Exchange::log_fields`] should be called.
     #[must_use]
     pub fn is_logged(&self) -> bool {

@@ -20,7 +20,7 @@ const MOST_STRAYS: usize = 32;
 /// A verification, and how it ended.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// When its verdict was found.
+    /// When it came, or its cause was found.
     pub at: SystemTime,
     /// The endpoint's name.
     pub endpoint: Arc<str>,
