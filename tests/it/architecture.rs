@@ -211,6 +211,7 @@ const FILES: &[&str] = &[
     "lifecycle/acme/placeholder.rs",
     "lifecycle/acme/schedule.rs",
     "lifecycle/acme/storage.rs",
+    "lifecycle/aside.rs",
     "lifecycle/cut.rs",
     "lifecycle/drain.rs",
     "lifecycle/mod.rs",
