@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::{HeaderValue, Request, StatusCode, Version};
+use http::{Request, StatusCode, Version};
 use http_body::Body;
 
 use super::caller::Caller;
@@ -19,6 +19,7 @@ use crate::config::Endpoint;
 use crate::observe::exchange::{Exchange, Observer};
 use crate::observe::labels::{Label, RefusalLabel, RouteLabel};
 use crate::observe::metrics::Metrics;
+use crate::observe::request_id::RequestId;
 use crate::upstream::websocket;
 
 /// What an answer is made of.
@@ -33,7 +34,7 @@ pub struct Question<'s, 'r, B> {
     /// What is asked.
     pub request: &'r Request<B>,
     /// Joins what is told of it.
-    pub request_id: &'r HeaderValue,
+    pub request_id: &'r RequestId,
     /// True if there is no room for what needs the upstream.
     pub is_overloaded: bool,
 }

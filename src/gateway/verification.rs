@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 
 use super::answer::unix_seconds;
 use super::caller::Caller;
@@ -13,6 +13,7 @@ use super::snapshot::{Counted, Snapshot};
 use crate::config::Endpoint;
 use crate::observe::exchange::{Exchange, Observer};
 use crate::observe::recent::Seen;
+use crate::observe::request_id::RequestId;
 use crate::wechat::{self, Clock, Rejection, Repair, Verification};
 
 /// A verification, and where it came from.
@@ -25,7 +26,7 @@ pub struct Asked<'a> {
     /// Who asks.
     pub caller: &'a Caller,
     /// Joins what is told of it.
-    pub request_id: &'a HeaderValue,
+    pub request_id: &'a RequestId,
     /// As it was sent.
     pub query: &'a str,
 }
@@ -64,7 +65,7 @@ impl Asked<'_> {
             endpoint: counted.name.clone(),
             client: self.caller.address,
             listener: self.caller.listener,
-            request_id: self.request_id(),
+            request_id: self.request_id.detached(),
             verdict: "ok",
             cause: None,
         });
@@ -89,7 +90,7 @@ impl Asked<'_> {
             rejection,
             client: self.caller.address,
             listener: self.caller.listener,
-            request_id: self.request_id(),
+            request_id: self.request_id.detached(),
         });
         let status = if rejection.is_bad_request() {
             StatusCode::BAD_REQUEST
@@ -97,10 +98,6 @@ impl Asked<'_> {
             StatusCode::FORBIDDEN
         };
         respond::status(status)
-    }
-
-    fn request_id(&self) -> String {
-        self.request_id.to_str().unwrap_or_default().to_owned()
     }
 }
 

@@ -73,6 +73,7 @@ mod tests {
     use std::pin::pin;
     use std::sync::Arc;
     use std::task::{Context, Poll, Waker};
+    use std::time::Duration;
 
     use tokio::sync::Notify;
 
@@ -113,7 +114,11 @@ mod tests {
             }
             polled
         });
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        runtime.unwrap().block_on(woken);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let in_time = async { tokio::time::timeout(Duration::from_secs(20), woken).await };
+        runtime.block_on(in_time).unwrap();
     }
 }

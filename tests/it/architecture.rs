@@ -248,6 +248,7 @@ const FILES: &[&str] = &[
     "observe/redact.rs",
     "observe/refusal.rs",
     "observe/reloads.rs",
+    "observe/request_id.rs",
     "observe/seldom.rs",
     "observe/sink.rs",
     "observe/spare.rs",

@@ -55,7 +55,7 @@ pub(super) fn answer(
         endpoint = %message.counted.name,
         reason = reply.label(),
         status = whole.head.status.as_u16(),
-        request_id = pending.request_id.to_str().unwrap_or_default(),
+        request_id = &*pending.request_id.text(),
         "the upstream's reply cannot be sealed"
     );
     let status = whole.head.status;

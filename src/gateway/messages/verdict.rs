@@ -139,7 +139,7 @@ pub(super) fn reject(
         reason = rejection.label(),
         client = %caller.address,
         listener = caller.listener.label(),
-        request_id = pending.request_id.to_str().unwrap_or_default(),
+        request_id = &*pending.request_id.text(),
         cause = rejection.cause_zh(),
         cause_en = rejection.cause_en(),
         "{}",
