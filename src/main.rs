@@ -86,8 +86,7 @@ fn with_settings(args: SettingsArgs, go_on: impl FnOnce(Settings, Source) -> Exi
 }
 
 fn explain_lines(args: ExplainArgs) -> ExitCode {
-    let language = args.lang.as_deref().and_then(Language::parse);
-    let language = language.unwrap_or_else(Language::of_environment);
+    let language = Language::chosen(args.lang.as_deref());
     with_settings(args.settings, |settings, _| {
         let explained = explain::explain(&settings.live, &args.lines, language, |text| {
             print(text);

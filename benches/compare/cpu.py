@@ -32,6 +32,16 @@ def seconds(root: int) -> float:
     return sum(sum(map(int, _stat(pid)[11:15])) for pid in tree(root)) * TICK
 
 
+def busy(core: int) -> float:
+    """Seconds for which the processor has worked since the start of the machine, interrupts among them."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *times = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _idle, _waiting, interrupts, soft = map(int, times[:7])
+            return (user + nice + system + interrupts + soft) * TICK
+    raise SystemExit(f"compare: there is no processor {core}")
+
+
 def memory(root: int) -> int:
     """Memory of the tree in bytes: what is its own, and its share of what is shared (PSS)."""
     total = 0

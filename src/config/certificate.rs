@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::{self, PemObject};
@@ -24,6 +25,8 @@ use super::fault::{Fault, Wrong};
 use super::file::Files;
 
 const LARGEST_FILE: usize = 1024 * 1024;
+/// In seconds.
+const DAY: i64 = 24 * 60 * 60;
 
 /// A certificate that can be served.
 #[derive(Clone)]
@@ -55,9 +58,15 @@ impl Certificate {
         });
         whole.map_err(|wrong| Fault::new(setting.to_owned(), None, wrong, ""))
     }
-}
 
-impl Certificate {
+    /// Whole days from now to its end, negative if that is past.
+    #[must_use]
+    pub fn days_left(&self) -> i64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default().as_secs();
+        self.not_after.saturating_sub_unsigned(now).div_euclid(DAY)
+    }
+
     /// Who has issued it, as in `CN=E7,O=Let's Encrypt,C=US`.
     #[must_use]
     pub fn issuer(&self) -> Option<String> {

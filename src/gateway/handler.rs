@@ -91,8 +91,7 @@ impl Gateway {
             .as_ref()
             .map(|tracer| tracer.trace(request.headers()));
         if exchange.is_logged() {
-            let trace = trace.as_ref();
-            let fields = facts::log_fields(&snapshot, &host, &request, &request_id, trace);
+            let fields = facts::log_fields(&snapshot, &host, &request, &request_id, trace.as_ref());
             exchange.log_fields(&fields);
         }
         if let Some(recording) = trace.and_then(|trace| trace.recording) {
@@ -126,44 +125,38 @@ impl Gateway {
             host: &host,
             trace: trace.and_then(|trace| trace.onward),
         };
-        if let Some(addressed) = message {
+        let asked = match message {
             // Boxed: it is rare, and would else be room that every request carries about.
-            return Box::pin(self.message(addressed, forwarding, request, pending)).await;
-        }
-        let (outgoing, wish) = match ask(&forwarding, request, &mut pending) {
-            Ok(asked) => asked,
-            Err(error) => return failed(&error, pending),
+            Some(addressed) => {
+                Box::pin(self.message(addressed, &forwarding, request, &mut pending)).await
+            }
+            None => ask(&forwarding, request, &mut pending),
         };
-        match self.upstream.forward(outgoing).await {
-            Ok(answer) => self.relay(*answer, wish, snapshot.live.timeouts.tunnel, pending),
-            Err(error) => failed(&error, pending),
-        }
+        let (outgoing, wish) = match asked {
+            Ok(asked) => asked,
+            Err(Done::Answered(own)) => return pending.own(*own),
+            Err(Done::Failed(error)) => return failed(&error, pending),
+        };
+        let answered = self.upstream.forward(outgoing).await;
+        self.relay(answered, wish, snapshot.live.timeouts.tunnel, pending)
     }
 
+    /// Makes the request to the upstream that a message becomes, which asks for no tunnel.
     async fn message(
         &self,
         (endpoint, counted): (&Endpoint, &Counted),
-        forwarding: Forwarding<'_>,
+        forwarding: &Forwarding<'_>,
         request: Request<Incoming>,
-        mut pending: Pending,
-    ) -> Response<Body> {
+        pending: &mut Pending,
+    ) -> Result<(Request<RequestBody>, Option<Wish>), Done> {
         pending.exchange.route(RouteLabel::Message);
         let message = Message {
             endpoint,
             counted,
-            forwarding: &forwarding,
+            forwarding,
         };
-        match self.messages.take(&message, request, &mut pending).await {
-            Ok(outgoing) => {
-                pending.exchange.upstream_asked();
-                match self.upstream.forward(outgoing).await {
-                    Ok(answer) => self.relay(*answer, None, Duration::ZERO, pending),
-                    Err(error) => failed(&error, pending),
-                }
-            }
-            Err(Done::Answered(own)) => pending.own(*own),
-            Err(Done::Failed(error)) => failed(&error, pending),
-        }
+        let outgoing = self.messages.take(&message, request, pending).await?;
+        Ok((outgoing, None))
     }
 
     /// Answers a request whose head never got through.
@@ -178,10 +171,10 @@ impl Gateway {
         Pending::unread(exchange, request_id).own(own)
     }
 
-    /// Hands an upstream's response on.
+    /// Hands an upstream's response on, or tells that there is none.
     fn relay(
         &self,
-        answer: Answer,
+        answered: Result<Box<Answer>, ForwardError>,
         wish: Option<Wish>,
         silence: Duration,
         mut pending: Pending,
@@ -190,7 +183,10 @@ impl Gateway {
             mut response,
             lease,
             waited,
-        } = answer;
+        } = match answered {
+            Ok(answer) => *answer,
+            Err(error) => return failed(&error, pending),
+        };
         pending.exchange.upstream_answered(waited);
         if let Some(upload) = &pending.upload {
             upload.answered();
@@ -225,13 +221,13 @@ fn ask(
     forwarding: &Forwarding<'_>,
     mut request: Request<Incoming>,
     pending: &mut Pending,
-) -> Result<(Request<RequestBody>, Option<Wish>), ForwardError> {
+) -> Result<(Request<RequestBody>, Option<Wish>), Done> {
     pending.exchange.route(RouteLabel::Forward);
     let wish = Wish::of(&mut request);
     let (parts, upload) = intake::split(request, forwarding.live, &mut pending.exchange);
     pending.upload = upload.clone();
     if upload.as_ref().is_some_and(|body| body.is_too_large()) {
-        return Err(ForwardError::Upload(Breach::TooLarge));
+        return Err(Done::Failed(ForwardError::Upload(Breach::TooLarge)));
     }
     pending.exchange.upstream_asked();
     let body = RequestBody::streaming(upload);

@@ -96,14 +96,12 @@ impl Reload {
                 self.manager.reloading();
                 let outcome = self.reload(switch);
                 outcome.log(cause);
-                self.count(outcome.label());
-                self.remember(outcome.label(), outcome.faults());
+                self.ended(outcome.label(), outcome.faults());
                 self.manager.ready();
             }
         }));
         if looked.is_err() {
-            self.count(ReloadLabel::Failure);
-            self.remember(ReloadLabel::Failure, vec!["a bug has ended it".to_owned()]);
+            self.ended(ReloadLabel::Failure, vec!["a bug has ended it".to_owned()]);
             self.manager.ready();
         }
     }
@@ -132,17 +130,12 @@ impl Reload {
         }
     }
 
-    fn count(&self, result: ReloadLabel) {
-        let metrics = &self.observer.metrics.reload;
-        metrics.ended(result, SystemTime::now());
-    }
-
-    fn remember(&self, result: ReloadLabel, faults: Vec<String>) {
+    /// Counts and remembers it.
+    fn ended(&self, result: ReloadLabel, faults: Vec<String>) {
         let at = SystemTime::now();
-        self.observer
-            .recent
-            .reloads
-            .ended(EndedReload { at, result, faults });
+        self.observer.metrics.reload.ended(result, at);
+        let ended = EndedReload { at, result, faults };
+        self.observer.recent.reloads.ended(ended);
     }
 }
 

@@ -1,15 +1,13 @@
 //! The last TLS handshakes that failed, for whoever asks why a console does not get as far as a request.
 //!
-//! Bounded in number, and in what one address can take of it: one that fails again in the same way only counts again.
+//! Bounded in number: one that fails again in the same way, from the same address, only counts again.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use serde::Serialize;
-
-use super::labels::{HandshakeLabel, Label};
+use super::labels::HandshakeLabel;
 
 /// Handshakes that are remembered.
 const MOST: usize = 32;
@@ -68,12 +66,6 @@ impl FailedHandshakes {
     /// A panic of another holder has left nothing half done.
     fn held(&self) -> MutexGuard<'_, VecDeque<FailedHandshake>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Serialize for HandshakeLabel {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.label())
     }
 }
 

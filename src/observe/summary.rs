@@ -2,17 +2,12 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::config::Live;
-
-const DAY: i64 = 24 * 60 * 60;
+use crate::config::{Certificate, Live};
 
 /// Such as `https [::]:443, admin 127.0.0.1:9090; 2 endpoints; 1 certificate, 89 days left`.
 #[must_use]
 pub fn line(listeners: impl Iterator<Item = (&'static str, SocketAddr)>, live: &Live) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
     let listeners: Vec<_> = listeners
         .map(|(name, address)| format!("{name} {address}"))
         .collect();
@@ -21,14 +16,11 @@ pub fn line(listeners: impl Iterator<Item = (&'static str, SocketAddr)>, live: &
         listeners.join(", "),
         count(live.endpoints.len(), "endpoint")
     );
-    let ends = live
-        .tls
-        .certificates
-        .iter()
-        .map(|certificate| certificate.not_after);
-    let certificates = count(live.tls.certificates.len(), "certificate");
+    let certificates = &live.tls.certificates;
+    let first = certificates.iter().map(Certificate::days_left).min();
+    let certificates = count(certificates.len(), "certificate");
     // Writing to a string cannot fail.
-    let _ = match ends.min().map(|end| (end - now).div_euclid(DAY)) {
+    let _ = match first {
         None => Ok(()),
         Some(days @ ..0) => write!(line, "; {certificates}, EXPIRED {} days ago", -days),
         Some(days) => write!(line, "; {certificates}, {days} days left"),

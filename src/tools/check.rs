@@ -1,12 +1,9 @@
 //! `wxgate check`: what a good configuration says, in words. A bad one never gets here.
 
 use std::fmt::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::config::{Acme, Certificate, Endpoint, Settings};
 use crate::wechat::Scheme;
-
-const DAY: i64 = 24 * 60 * 60;
 
 /// The configuration as the program understood it, without a secret.
 #[must_use]
@@ -43,16 +40,15 @@ pub fn report(settings: &Settings) -> String {
 }
 
 fn certificate_line(certificate: &Certificate) -> String {
-    let days = (certificate.not_after - now()).div_euclid(DAY);
     let names = if certificate.names.is_empty() {
         "no name".to_owned()
     } else {
         certificate.names.join(", ")
     };
     let mut text = format!("certificate {}: {names}; ", certificate.name);
-    let _ = match days {
-        ..0 => write!(text, "EXPIRED {} days ago", -days),
-        _ => write!(text, "{days} days left"),
+    let _ = match certificate.days_left() {
+        days @ ..0 => write!(text, "EXPIRED {} days ago", -days),
+        days => write!(text, "{days} days left"),
     };
     if certificate.chain_length == 1 && !certificate.is_self_issued {
         text.push_str("; WARNING: no intermediate certificate in the file (证书链不完整), some clients will refuse it");
@@ -81,10 +77,7 @@ fn endpoint_line(endpoint: &Endpoint) -> String {
         "endpoint {}: {}{}, {scheme}, {} token(s), {} key(s), messages: {}",
         endpoint.name,
         endpoint.host.as_deref().unwrap_or("any host, "),
-        match endpoint.path.as_str() {
-            "" => "/",
-            path => path,
-        },
+        endpoint.path.shown(),
         credentials.tokens.len(),
         credentials.keys().len(),
         endpoint.messages.handling.name(),
@@ -94,12 +87,4 @@ fn endpoint_line(endpoint: &Endpoint) -> String {
 fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "  {content}");
-}
-
-fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_secs()).ok())
-        .unwrap_or_default()
 }

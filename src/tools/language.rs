@@ -12,20 +12,18 @@ pub enum Language {
 }
 
 impl Language {
-    /// The one called `name`, if there is one.
+    /// The one called `name`, else that of the terminal: Chinese if `LC_ALL`, `LC_MESSAGES` or `LANG`, the first of them
+    /// that is set, begins with `zh`.
     #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
+    pub fn chosen(name: Option<&str>) -> Self {
         match name {
-            "zh" => Some(Self::Chinese),
-            "en" => Some(Self::English),
-            _ => None,
+            Some("zh") => Self::Chinese,
+            Some("en") => Self::English,
+            _ => Self::of_environment(),
         }
     }
 
-    /// The one of the terminal: Chinese if `LC_ALL`, `LC_MESSAGES` or `LANG`, the first of them that is set, begins with
-    /// `zh`.
-    #[must_use]
-    pub fn of_environment() -> Self {
+    fn of_environment() -> Self {
         let names = ["LC_ALL", "LC_MESSAGES", "LANG"];
         let set = names
             .into_iter()

@@ -4,13 +4,12 @@
 //! Memory is taken as bytes come, not as they are announced, and given back when the body is dropped.
 
 use std::cell::Cell;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
+use http_body_util::BodyExt;
 
 /// The memory of a worker for what it holds. Clones are of the same memory.
 #[derive(Clone, Debug, Default)]
@@ -105,7 +104,7 @@ where
         if body.size_hint().lower() > limits.most as u64 {
             return Err(Unheld::TooLarge);
         }
-        while let Some(frame) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
+        while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(Unheld::Broken)?.into_data() else {
                 continue;
             };
@@ -156,9 +155,6 @@ impl Pieces {
         if self.rest.is_empty() {
             return self.first;
         }
-        let mut whole = BytesMut::with_capacity(self.len());
-        whole.extend_from_slice(&self.first);
-        whole.extend_from_slice(&self.rest);
-        whole.freeze()
+        [&self.first[..], &self.rest].concat().into()
     }
 }

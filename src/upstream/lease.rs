@@ -13,13 +13,6 @@ pub enum Lease {
 }
 
 impl Lease {
-    /// Fetches what there is of the response, if that takes more than to look.
-    pub fn advance(&self) {
-        if let Self::Exclusive(connection) = self {
-            connection.advance();
-        }
-    }
-
     /// The response has ended: the connection is kept if the request has too.
     pub fn give_back(self) {
         match self {

@@ -50,7 +50,7 @@ impl ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut self.payload).poll_frame(context);
         match &self.lease {
-            Some(lease) if polled.is_pending() => lease.advance(),
+            Some(Lease::Exclusive(connection)) if polled.is_pending() => connection.advance(),
             _ => return polled,
         }
         Pin::new(&mut self.payload).poll_frame(context)

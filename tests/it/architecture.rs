@@ -263,6 +263,7 @@ const FILES: &[&str] = &[
     "observe/status/own_url.rs",
     "observe/status/mod.rs",
     "observe/status/page.rs",
+    "observe/status/parts.rs",
     "observe/status/played.rs",
     "observe/status/post.rs",
     "observe/status/reading.rs",

@@ -16,6 +16,14 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
+        Self::with(&format!(
+            "  - {{name: shop, path: /shop, platform: official_account, tokens: [shopToken1]}}
+  - {{name: staff, path: /staff, host: wx.example.com, platform: wecom, tokens: [staffToken1], encoding_aes_keys: ['{KEY}'], receive_ids: [ww1]}}
+"
+        ))
+    }
+
+    fn with(endpoints: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         gate::certificate(dir.path(), &["wx.test"]);
         let site = Self { dir };
@@ -23,9 +31,7 @@ impl Site {
             "tls: {{certificates: [{{cert: tls.crt, key: tls.key}}]}}
 upstream: {{url: 'http://127.0.0.1:1'}}
 endpoints:
-  - {{name: shop, path: /shop, platform: official_account, tokens: [shopToken1]}}
-  - {{name: staff, path: /staff, host: wx.example.com, platform: wecom, tokens: [staffToken1], encoding_aes_keys: ['{KEY}'], receive_ids: [ww1]}}
-"
+{endpoints}"
         );
         fs::write(site.config(), config).unwrap();
         site
@@ -147,6 +153,18 @@ fn a_logged_request_is_explained_by_the_configuration() {
             "redacted",
             "隐去",
         ),
+        (
+            "INFO access target=\"/shop?<120 bytes>\" status=200".to_owned(),
+            2,
+            "redacted",
+            "隐去",
+        ),
+        (
+            r#"{"target":"/shop?\u003c120 bytes\u003e"}"#.to_owned(),
+            2,
+            "redacted",
+            "隐去",
+        ),
         ("/shop?page=1".to_owned(), 2, "no_verification", "转发"),
         ("hello".to_owned(), 2, "nothing to explain", "nothing"),
     ];
@@ -163,6 +181,55 @@ fn a_logged_request_is_explained_by_the_configuration() {
         english.contains("differ in letter case") && english.is_ascii(),
         "{english}"
     );
+}
+
+#[test]
+fn of_several_endpoints_at_a_path_the_one_is_meant_that_would_have_been_asked() {
+    let endpoint = |name: &str, path: &str| {
+        format!(
+            "  - {{name: {name}, path: {path}, platform: official_account, tokens: [{name}Token1]}}\n"
+        )
+    };
+    let site = Site::with(
+        &[
+            endpoint("any", "/wx"),
+            endpoint("own", "/wx, host: wx.example.com"),
+            endpoint("accounts", "/open/$APPID$/callback"),
+            endpoint("special", "/open/wxspecial/callback"),
+        ]
+        .concat(),
+    );
+    for (target, token, label, endpoint) in [
+        ("https://WX.example.com/wx", "ownToken1", "ok", "own"),
+        (
+            "https://wx.example.com/wx",
+            "anyToken1",
+            "token_of_another",
+            "own",
+        ),
+        (
+            "https://a.example.com/wx",
+            "ownToken1",
+            "token_of_another",
+            "any",
+        ),
+        ("/wx", "ownToken1", "ok", "own"),
+        ("/wx", "anyToken1", "ok", "any"),
+        ("/wx", "anytoken1", "token_case", "any"),
+        ("/open/wxspecial/callback", "specialToken1", "ok", "special"),
+        (
+            "/open/wxspecial/callback",
+            "accountsToken1",
+            "token_of_another",
+            "special",
+        ),
+        ("/open/wx1/callback", "accountsToken1", "ok", "accounts"),
+    ] {
+        let (_, output) = site.explain("en", &format!("{target}?{}", plain(token)));
+        let is_told = output.contains(&format!("endpoint {endpoint}: "))
+            && output.contains(&format!("{label}: "));
+        assert!(is_told, "{target} {token}\n{output}");
+    }
 }
 
 fn logged(request: &str) -> String {
@@ -211,6 +278,11 @@ fn of_a_log_only_verifications_are_told() {
         output.contains("见 docs/runbook.zh-CN.md#token_case"),
         "{output}"
     );
+    // One without names may be any.
+    let hidden = "INFO access method=GET target=\"/shop?<120 bytes>\" status=200\n";
+    let (code, output) = site.read("en", format!("{ordinary}{hidden}").as_bytes());
+    assert_eq!(code, Some(2), "{output}");
+    assert_eq!(output.matches("redacted: ").count(), 1, "{output}");
     // Who asks about a message, or another path, is told about it.
     let (code, output) = site.explain("zh", &logged(&format!("POST /shop?{messages}")));
     assert!(code == Some(2) && output.contains("消息"), "{output}");

@@ -163,6 +163,23 @@ fn observed_messages_pass_whatever_they_are_and_are_counted() {
 }
 
 #[test]
+fn an_observed_message_that_is_held_for_its_time_alone_passes_also_if_it_is_too_large() {
+    let backend = Inbox::replying(REPLY);
+    let yaml = "messages: observe, reply_within: 4.5s";
+    let gate = gate(&backend, &[STAFF.yaml(yaml)]);
+    // Its head is wrong already: nothing is decided by its body.
+    let large = Posted {
+        target: "/staff".into(),
+        body: vec![b'<'; 3 << 20],
+    };
+    let answer = large.send(&gate);
+    assert_eq!((answer.status(), answer.body_text()), (200, REPLY.into()));
+    assert!(backend.last_of(1).body == large.body);
+    let count = counted(&gate, "staff", "observed", "missing_parameter");
+    assert_eq!(count, 1.0);
+}
+
+#[test]
 fn verified_messages_pass_byte_for_byte_with_a_mark_that_only_the_gate_makes() {
     let backend = Inbox::replying(REPLY);
     let gate = gate(

@@ -42,10 +42,20 @@ impl EndpointPath {
         }
     }
 
-    /// As it is configured.
+    /// As it is configured, but for the "/" at its end.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// For people, to whom the root is "/".
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        if self.text.is_empty() {
+            "/"
+        } else {
+            &self.text
+        }
     }
 
     /// True if no segment of it stands for an id.

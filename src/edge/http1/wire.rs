@@ -167,10 +167,13 @@ impl<I> Wire<I> {
             let Some(idle_since) = self.idle_since else {
                 return Poll::Pending;
             };
-            if idle_since + REST <= Instant::now() {
-                self.notes.rest();
+            let end = idle_since + self.rules.idle;
+            let rest = end.min(idle_since + REST);
+            if Instant::now() < rest {
+                ready!(self.deadline.poll(rest, context));
             }
-            idle_since + self.rules.idle
+            self.notes.rest();
+            end
         };
         ready!(self.deadline.poll(deadline, context));
         if has_begun {
@@ -344,14 +347,17 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::future::poll_fn;
+    use std::pin::pin;
     use std::sync::Arc;
+    use std::task::Poll;
     use std::time::Duration;
 
     use bytes::Bytes;
     use http_body_util::Empty;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    use super::{Limits, Rules, Wire};
+    use super::{Limits, REST, Rules, Wire};
     use crate::edge::http1::notes::{Answer, Notes};
 
     const IDLE: Duration = Duration::from_millis(20);
@@ -404,6 +410,42 @@ mod tests {
                 .unwrap()
                 .1
                 .unwrap();
+        });
+    }
+
+    #[test]
+    fn a_connection_rests_after_its_last_request_of_several_that_came_at_once() {
+        run(async {
+            let (mut client, io) = tokio::io::duplex(REQUEST.len());
+            let notes = Arc::new(Notes::new());
+            let rules = Rules {
+                idle: REST * 1000,
+                ..RULES
+            };
+            let mut wire = Wire::new(io, rules, Arc::clone(&notes), None);
+            let mut bytes = [0; 100];
+            for _ in 0..2 {
+                client.write_all(REQUEST).await.unwrap();
+                assert_eq!(wire.read(&mut bytes).await.unwrap(), REQUEST.len());
+                drop(Answer::new(Empty::<Bytes>::new(), Arc::clone(&notes)));
+                wire.flush().await.unwrap();
+                // The second response ends when the clock of the first one runs already.
+                tokio::time::sleep(REST / 10).await;
+            }
+            assert!(!notes.is_resting());
+            let mut end = pin!(wire.read(&mut bytes));
+            let rested = poll_fn(|context| match end.as_mut().poll(context) {
+                Poll::Pending if notes.is_resting() => Poll::Ready(true),
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(_) => Poll::Ready(false),
+            });
+            // Looked at first: the turn that it makes would find the connection idle, whatever woke it.
+            let is_rested = tokio::select! {
+                biased;
+                () = tokio::time::sleep(REST * 50) => false,
+                rested = rested => rested,
+            };
+            assert!(is_rested);
         });
     }
 }

@@ -33,8 +33,6 @@ const LONGEST_FAREWELL: Duration = Duration::from_secs(30);
 /// How much is read away.
 const READ_AWAY: usize = 1024 * 1024;
 const READ_SIZE: usize = 4096;
-/// Most bytes that are gathered.
-const MOST_GATHERED: usize = AT_ONCE;
 
 /// A connection's bytes.
 #[derive(Debug)]
@@ -125,12 +123,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Watched<I> {
     ) -> Poll<io::Result<usize>> {
         self.check()?;
         self.gather_own();
-        if self.gathered.len() >= MOST_GATHERED {
+        if self.gathered.len() >= AT_ONCE {
             ready!(self.poll_send(context))?;
         }
         let mut count = 0;
         for slice in slices {
-            let room = MOST_GATHERED.saturating_sub(self.gathered.len());
+            let room = AT_ONCE.saturating_sub(self.gathered.len());
             let taken = slice.get(..room).unwrap_or(slice);
             self.gathered.extend_from_slice(taken);
             self.watch.borrow_mut().sent(taken, &self.observer.metrics);
@@ -286,7 +284,7 @@ mod tests {
 
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-    use super::{MOST_GATHERED, Watch, Watched};
+    use super::{AT_ONCE, Watch, Watched};
     use crate::edge::http2::options::Http2Options;
     use crate::observe::exchange::Observer;
     use crate::observe::metrics::Metrics;
@@ -309,11 +307,11 @@ mod tests {
     #[test]
     fn what_h2_flushes_leaves_when_its_turn_is_over_and_at_the_latest_when_much_has_been_gathered()
     {
-        let (mut client, io) = tokio::io::duplex(4 * MOST_GATHERED);
+        let (mut client, io) = tokio::io::duplex(4 * AT_ONCE);
         let mut watched = watched(io);
         let context = &mut Context::from_waker(Waker::noop());
         let taken = |client: &mut tokio::io::DuplexStream| {
-            let mut bytes = vec![0; 4 * MOST_GATHERED];
+            let mut bytes = vec![0; 4 * AT_ONCE];
             let mut buffer = ReadBuf::new(&mut bytes);
             let _ =
                 Pin::new(client).poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer);
@@ -334,7 +332,7 @@ mod tests {
         assert_eq!(taken(&mut client), 0);
         assert!(watched.poll_send(context).is_ready());
         assert_eq!(taken(&mut client), written);
-        while written < 2 * MOST_GATHERED {
+        while written < 2 * AT_ONCE {
             assert!(
                 Pin::new(&mut watched)
                     .poll_write(context, &frame)
@@ -342,7 +340,7 @@ mod tests {
             );
             written += frame.len();
         }
-        assert!(watched.gathered.len() <= MOST_GATHERED);
-        assert!(taken(&mut client) >= MOST_GATHERED);
+        assert!(watched.gathered.len() <= AT_ONCE);
+        assert!(taken(&mut client) >= AT_ONCE);
     }
 }

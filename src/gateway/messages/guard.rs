@@ -18,7 +18,7 @@ use crate::observe::labels::{Label, RefusalLabel, ReplyLabel, UpstreamErrorLabel
 use crate::observe::metrics::MessageCounters;
 use crate::observe::request_id::RequestId;
 use crate::upstream::error::BodyError;
-use crate::upstream::held::{Limits, Unheld};
+use crate::upstream::held::Unheld;
 use crate::upstream::request_body::RequestBody;
 use crate::upstream::whole::{Unanswered, Whole};
 use crate::wechat::Platform;
@@ -42,12 +42,7 @@ impl Messages {
         asked: Asked,
         pending: &mut Pending,
     ) -> Result<Whole, Done> {
-        let limits = &message.forwarding.live.limits;
-        let limits = Limits {
-            most: limits.message,
-            all: limits.messages,
-            time: self.upstream.response_timeout(),
-        };
+        let limits = message.limits(self.upstream.response_timeout());
         let (upstream, room) = (Rc::clone(&self.upstream), self.room.clone());
         let outgoing = asked.outgoing;
         let work = async move { upstream.forward_whole(outgoing, room, limits).await };

@@ -1,7 +1,6 @@
 //! A message's body: held whole where something is decided by it, or where the upstream is to have it even if the client
 //! leaves; streamed otherwise.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use super::verdict::reject;
@@ -11,7 +10,7 @@ use crate::gateway::answer;
 use crate::gateway::pending::Pending;
 use crate::observe::labels::RefusalLabel;
 use crate::upstream::error::ForwardError;
-use crate::upstream::held::{self, Held, Limits, Unheld};
+use crate::upstream::held::{self, Held, Unheld};
 use crate::upstream::request_body::RequestBody;
 use crate::upstream::upload::Breach;
 use crate::wechat::Rejection;
@@ -45,11 +44,10 @@ impl Intake {
 
     /// The same body for the upstream.
     pub(super) fn into_body(self, pending: &Pending) -> RequestBody {
-        let upload = || pending.upload.as_ref().map(Rc::clone);
         match self {
-            Self::Streamed => RequestBody::streaming(upload()),
+            Self::Streamed => RequestBody::streaming(pending.upload.clone()),
             Self::Whole(held) => RequestBody::resumed(held, None),
-            Self::Begun(held) => RequestBody::resumed(held, upload()),
+            Self::Begun(held) => RequestBody::resumed(held, pending.upload.clone()),
         }
     }
 }
@@ -73,14 +71,8 @@ impl Messages {
         }
         // Nobody else will, before it is here.
         upload.ask();
-        let most = message.forwarding.live.limits.message;
-        let limits = Limits {
-            most,
-            all: message.forwarding.live.limits.messages,
-            time: LONGEST,
-        };
-        let mut body = RequestBody::streaming(Some(Rc::clone(&upload)));
-        match held::hold(&mut body, &self.room, limits).await {
+        let mut body = RequestBody::streaming(Some(upload));
+        match held::hold(&mut body, &self.room, message.limits(LONGEST)).await {
             Ok(held) => Ok(Intake::Whole(held)),
             Err((held, why)) => self.partial(message, is_checked, (held, why), pending),
         }
@@ -100,8 +92,8 @@ impl Messages {
                 reject(message, Rejection::BodyTooLarge, pending)?;
                 return Ok(Intake::Begun(held));
             }
-            // It is not known to be wrong, and nobody is to be kept from the upstream who only is to be counted.
-            Unheld::NoRoom | Unheld::Slow if handling == Handling::Observe => {
+            // Nobody is to be kept from the upstream who only is to be counted.
+            Unheld::TooLarge | Unheld::NoRoom | Unheld::Slow if handling == Handling::Observe => {
                 return Ok(Intake::Begun(held));
             }
             Unheld::TooLarge => RefusalLabel::BodyTooLarge,

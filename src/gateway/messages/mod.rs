@@ -18,7 +18,7 @@ mod verdict;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::Request;
 use hyper::body::Incoming;
@@ -32,7 +32,7 @@ use crate::observe::exchange::Observer;
 use crate::upstream::Upstream;
 use crate::upstream::background::Background;
 use crate::upstream::error::ForwardError;
-use crate::upstream::held::Room;
+use crate::upstream::held::{Limits, Room};
 use crate::upstream::request_body::RequestBody;
 use crate::wechat::message::Format;
 
@@ -56,13 +56,25 @@ pub struct Message<'a> {
     pub forwarding: &'a Forwarding<'a>,
 }
 
-/// What a message comes to unless it goes on to the upstream, to be answered as any request.
+/// What a request comes to that does not go on to the upstream, to be answered as any.
 #[derive(Debug)]
 pub enum Done {
     /// An answer.
     Answered(Box<Own>),
     /// No answer, and the reason.
     Failed(ForwardError),
+}
+
+impl Message<'_> {
+    /// What there is room for, of its body and of its reply, which may take `time`.
+    fn limits(&self, time: Duration) -> Limits {
+        let limits = &self.forwarding.live.limits;
+        Limits {
+            most: limits.message,
+            all: limits.messages,
+            time,
+        }
+    }
 }
 
 impl Messages {
@@ -110,10 +122,10 @@ impl Messages {
         if let Some(opening) = &mut opening {
             delivery::open(&mut outgoing, opening, &query);
         }
+        pending.exchange.upstream_asked();
         if opening.is_none() && settings.reply_within.is_none() {
             return Ok(outgoing);
         }
-        pending.exchange.upstream_asked();
         let asked = guard::Asked {
             arrived,
             outgoing,

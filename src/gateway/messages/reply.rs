@@ -32,21 +32,18 @@ pub(super) fn answer(
         *response.version_mut() = Version::HTTP_11;
         return response;
     };
-    let reply = judge(&whole, opening.opened.format);
-    let sealed = match reply {
-        ReplyLabel::Sealed => sealed(message, opening, &whole.body.bytes),
-        _ => None,
-    };
-    // A sealed one without random bytes or credentials is none.
-    let reply = if reply == ReplyLabel::Sealed && sealed.is_none() {
-        ReplyLabel::Failed
-    } else {
-        reply
+    let reply = match judge(&whole, opening.opened.format) {
+        ReplyLabel::Sealed => {
+            if let Some(own) = sealed(message, opening, &whole.body.bytes) {
+                counters.reply(ReplyLabel::Sealed);
+                return own;
+            }
+            // There are no random bytes, or no credentials.
+            ReplyLabel::Failed
+        }
+        reply => reply,
     };
     counters.reply(reply);
-    if let Some(own) = sealed {
-        return own;
-    }
     if reply == ReplyLabel::Neutral {
         return respond::text(StatusCode::OK, whole.body.bytes);
     }

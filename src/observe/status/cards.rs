@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::SIMULATE;
 use super::console::Entry;
-use super::page::{Clock, seconds, section};
+use super::parts::{Clock, seconds, section};
 use super::texts::Texts;
 use super::view::{ReloadView, TrafficView, UpstreamView};
 

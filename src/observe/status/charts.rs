@@ -8,7 +8,7 @@ use std::fmt::Write;
 use maud::{Markup, html};
 
 use super::history::MINUTES;
-use super::page::seconds;
+use super::parts::seconds;
 use super::texts::Texts;
 
 /// Units of a minute.

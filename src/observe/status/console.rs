@@ -82,7 +82,7 @@ impl Entry {
             name: endpoint.name.clone(),
             platform: platform.name(),
             host: endpoint.host.clone(),
-            path: path(endpoint).to_owned(),
+            path: endpoint.path.shown().to_owned(),
             urls: urls(endpoint, live, facts),
             has_wrong_port: platform == Platform::OfficialAccount
                 && ![80, 443].contains(&address(live, facts).1),
@@ -123,13 +123,6 @@ fn ids(receive_ids: &ReceiveIds) -> Vec<String> {
     }
 }
 
-fn path(endpoint: &Endpoint) -> &str {
-    match endpoint.path.as_str() {
-        "" => "/",
-        path => path,
-    }
-}
-
 /// For the names by which it can be reached: its own host, or those of the certificates, wildcards aside.
 fn urls(endpoint: &Endpoint, live: &Live, facts: &Facts) -> Vec<String> {
     let (scheme, port) = address(live, facts);
@@ -149,7 +142,7 @@ fn urls(endpoint: &Endpoint, live: &Live, facts: &Facts) -> Vec<String> {
     hosts.sort_unstable();
     hosts.dedup();
     hosts.truncate(MOST_URLS);
-    let url = |host: &&String| format!("{scheme}://{host}{port}{}", path(endpoint));
+    let url = |host: &&String| format!("{scheme}://{host}{port}{}", endpoint.path.shown());
     hosts.iter().map(url).collect()
 }
 

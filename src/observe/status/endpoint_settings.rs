@@ -24,8 +24,7 @@ pub(super) fn add(settings: &mut Settings, number: usize, endpoint: &Endpoint) {
     if let Some(host) = host {
         settings.add(key("host"), host);
     }
-    let path = path.as_str();
-    settings.add(key("path"), if path.is_empty() { "/" } else { path });
+    settings.add(key("path"), path.shown());
     settings.add(key("platform"), platform.name());
     settings.list(key("tokens"), hidden(credentials.tokens.len()));
     settings.list(key("encoding_aes_keys"), hidden(credentials.keys().len()));

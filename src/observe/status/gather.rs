@@ -23,8 +23,6 @@ use crate::observe::labels::{
 };
 use crate::observe::recent::{Seen, Stray};
 
-const DAY: i64 = 24 * 60 * 60;
-
 /// As it is now.
 pub(super) fn gather(status: &Status, live: &Live, hour: &Hour) -> View {
     let (facts, observer) = (&status.facts, &*status.observer);
@@ -113,8 +111,6 @@ fn stray(stray: Stray) -> StrayView {
 }
 
 fn certificates(live: &Live) -> Vec<CertificateView> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = i64::try_from(now.unwrap_or_default().as_secs()).unwrap_or(i64::MAX);
     let view = |certificate: &Certificate| {
         let not_after = u64::try_from(certificate.not_after).ok();
         let not_after = not_after.map(Duration::from_secs);
@@ -125,7 +121,7 @@ fn certificates(live: &Live) -> Vec<CertificateView> {
             not_after: not_after
                 .and_then(|since| UNIX_EPOCH.checked_add(since))
                 .map(Time),
-            days_left: certificate.not_after.saturating_sub(now).div_euclid(DAY),
+            days_left: certificate.days_left(),
             chain_length: certificate.chain_length,
             is_self_issued: certificate.is_self_issued,
         }
@@ -182,7 +178,7 @@ fn handshakes(observer: &Observer, hour: &Hour) -> HandshakesView {
     let view = |failed: FailedHandshake| HandshakeView {
         at: Time(failed.at),
         peer: failed.peer,
-        reason: failed.reason,
+        reason: failed.reason.label(),
         sni: failed.sni,
         offered: failed.offered,
         detail: failed.detail,

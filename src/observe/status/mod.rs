@@ -14,6 +14,7 @@ mod guard;
 mod history;
 mod own_url;
 mod page;
+mod parts;
 mod played;
 mod post;
 mod reading;
@@ -37,11 +38,12 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use self::gather::gather;
-use self::history::{History, STEP};
+use self::history::{History, Hour, STEP};
 use self::reading::Reading;
 use self::simulation::Simulation;
 pub use self::simulation::{Play, Simulate};
 use self::texts::Language;
+use self::view::View;
 use super::exchange::Observer;
 use crate::config::{Boot, Live};
 
@@ -145,19 +147,21 @@ impl Status {
         post::taken(self, request).await
     }
 
-    fn html(&self, language: Language, notice: Option<&str>) -> Bytes {
+    fn view(&self) -> (View, Hour) {
         let hour = self.history.hour(&Reading::take(&self.observer.metrics));
         let live = (self.facts.live)();
-        let view = gather(self, (*live).as_ref(), &hour);
+        (gather(self, (*live).as_ref(), &hour), hour)
+    }
+
+    fn html(&self, language: Language, notice: Option<&str>) -> Bytes {
+        let (view, hour) = self.view();
         page::page(&view, &hour, language, notice)
             .into_string()
             .into()
     }
 
     fn json(&self) -> Bytes {
-        let hour = self.history.hour(&Reading::take(&self.observer.metrics));
-        let live = (self.facts.live)();
-        let view = gather(self, (*live).as_ref(), &hour);
+        let (view, _) = self.view();
         // Keys are texts and nothing in it fails.
         serde_json::to_vec(&view).unwrap_or_default().into()
     }

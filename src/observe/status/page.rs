@@ -1,14 +1,13 @@
 //! The page around its sections. Markup is made by `maud`, which escapes whatever is put into it: there is no way past it here.
 
-use std::time::{Duration, SystemTime};
-
 use maud::{DOCTYPE, Markup, html};
 
 use super::charts::{self, Series};
 use super::history::Hour;
+use super::parts::{Clock, section};
 use super::reading::{Reading, quantile};
 use super::texts::{Language, Texts};
-use super::view::{Time, View};
+use super::view::View;
 use super::{cards, played, tables};
 use crate::observe::labels::{Label, StatusLabel};
 
@@ -131,59 +130,4 @@ fn charts(hour: &Hour, texts: &Texts) -> Markup {
             }
         },
     )
-}
-
-/// A part of the page.
-pub(super) fn section(id: &str, title: &str, content: &Markup) -> Markup {
-    html! {
-        section id=(id) {
-            h2 { (title) }
-            (content)
-        }
-    }
-}
-
-/// A time as people read it.
-pub(super) fn seconds(seconds: f64) -> String {
-    match seconds {
-        0.0.. if seconds < 0.001 => format!("{:.1} ms", seconds * 1000.0),
-        ..1.0 => format!("{:.0} ms", seconds * 1000.0),
-        _ => format!("{seconds:.1} s"),
-    }
-}
-
-/// Tells moments relative to one.
-pub(super) struct Clock {
-    now: SystemTime,
-    pub(super) texts: &'static Texts,
-}
-
-impl Clock {
-    /// The moment, and how long ago it was or how far away it is.
-    pub(super) fn shown(&self, time: Time) -> Markup {
-        let distance = match self.now.duration_since(time.0) {
-            Ok(past) => self.distance(past) + self.texts.ago,
-            Err(ahead) => format!("+{}", self.distance(ahead.duration())),
-        };
-        html! { (self.moment(time)) " " small { (distance) } }
-    }
-
-    /// The moment alone.
-    pub(super) fn moment(&self, time: Time) -> Markup {
-        let exact = humantime::format_rfc3339_seconds(time.0).to_string();
-        let shown = exact.replace('T', " ").replace('Z', " UTC");
-        html! { time datetime=(exact) { (shown) } }
-    }
-
-    /// In the largest unit of which there is one.
-    fn distance(&self, time: Duration) -> String {
-        let seconds = time.as_secs();
-        let (number, unit) = match seconds {
-            0..60 => (seconds, self.texts.second),
-            60..3600 => (seconds / 60, self.texts.minute),
-            3600..86400 => (seconds / 3600, self.texts.hour),
-            _ => (seconds / 86400, self.texts.day),
-        };
-        format!("{number} {unit}")
-    }
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::page::{Clock, section};
+use super::parts::{Clock, section};
 use super::texts::{Language, Texts};
 use super::view::{FailureView, SimulationView};
 

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::page::{Clock, section};
+use super::parts::{Clock, section};
 use super::setting::Setting;
 use super::texts::{Language, Texts};
 use super::view::{AcmeView, CertificateView, HandshakesView, StrayView, VerificationView};
@@ -190,7 +190,7 @@ pub(super) fn handshakes(handshakes: &HandshakesView, clock: &Clock) -> Markup {
                 clock.shown(one.at),
                 html! { (one.peer) },
                 html! {
-                    code { (crate::observe::labels::Label::label(one.reason)) }
+                    code { (one.reason) }
                     @if let Some(detail) = &one.detail { " " small { (detail) } }
                 },
                 html! { @if let Some(sni) = &one.sni { code { (sni) } } },

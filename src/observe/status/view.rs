@@ -13,7 +13,6 @@ use super::console::Entry;
 use super::reading::quantile;
 use super::setting::Setting;
 use crate::observe::address::Address;
-use crate::observe::labels::HandshakeLabel;
 
 /// Everything.
 #[derive(Debug, Serialize)]
@@ -197,7 +196,7 @@ pub(super) struct HandshakesView {
 pub(super) struct HandshakeView {
     pub(super) at: Time,
     pub(super) peer: IpAddr,
-    pub(super) reason: HandshakeLabel,
+    pub(super) reason: &'static str,
     pub(super) sni: Option<String>,
     pub(super) offered: Option<String>,
     pub(super) detail: Option<String>,

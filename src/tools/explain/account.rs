@@ -62,6 +62,8 @@ impl Account {
         match self {
             Self::Message(_) => false,
             Self::NoVerification { has_query, .. } => !has_query,
+            // Its names are hidden too: it may be any.
+            Self::Redacted(_) if target.query.starts_with('<') => !target.is_post,
             // Signed links of other services have a signature too.
             Self::Stray(_) | Self::Redacted(_) => {
                 !target.is_post

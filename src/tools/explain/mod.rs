@@ -16,6 +16,12 @@ use crate::wechat::{self, Clock, Repair, Verification};
 /// Requests of a log that are explained.
 const MOST: usize = 10_000;
 
+/// A line may be old: its age is nothing to go by.
+const AT_ANY_TIME: Clock = Clock {
+    now: 0,
+    window: None,
+};
+
 /// Whether what was explained would pass.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Outcome {
@@ -70,16 +76,7 @@ pub fn explain(
 }
 
 fn account(live: &Live, target: &Target) -> Account {
-    let path = target.path.strip_suffix('/').unwrap_or(&target.path);
-    let mut at_path = live
-        .endpoints
-        .iter()
-        .filter(|endpoint| endpoint.path.is(path));
-    let is_for_host = |endpoint: &&Endpoint| match (&endpoint.host, &target.host) {
-        (Some(wanted), Some(asked)) => wanted == asked,
-        _ => true,
-    };
-    let Some(endpoint) = at_path.find(is_for_host) else {
+    let Some(endpoint) = endpoint_of(live, target) else {
         let paths = live.endpoints.iter().map(shown);
         return Account::Stray(paths.collect());
     };
@@ -99,14 +96,32 @@ fn account(live: &Live, target: &Target) -> Account {
     }
 }
 
-fn judged(live: &Live, endpoint: &Endpoint, verification: &Verification<'_>) -> Account {
-    // The line may be old: its age is nothing to go by.
-    let clock = Clock {
-        now: 0,
-        window: None,
+/// The endpoint that takes a request: one for its host before one for every host, then one with exactly this path before
+/// one with an id in it. Most logs leave the host out; whose the request was is then told by whose credentials hold.
+fn endpoint_of<'l>(live: &'l Live, target: &Target) -> Option<&'l Endpoint> {
+    let path = target.path.strip_suffix('/').unwrap_or(&target.path);
+    let is_meant = |endpoint: &&Endpoint| match (&endpoint.host, &target.host) {
+        (Some(wanted), Some(asked)) => wanted.eq_ignore_ascii_case(asked),
+        _ => true,
     };
+    let verification = Verification::parse(&target.query).ok().flatten();
+    let holds = |endpoint: &Endpoint| {
+        let held = verification.as_ref();
+        let held = held.map(|it| wechat::verify(&endpoint.credentials, it, AT_ANY_TIME));
+        held.is_some_and(|held| held.is_ok())
+    };
+    let rank = |endpoint: &&Endpoint| match &target.host {
+        Some(_) => (endpoint.host.is_some(), endpoint.path.is_exact()),
+        None => (endpoint.path.is_exact(), holds(endpoint)),
+    };
+    let at_path = live.endpoints.iter().filter(|it| it.path.is(path));
+    // Of those that are equal the first one, as the configuration has them.
+    at_path.filter(is_meant).rev().max_by_key(rank)
+}
+
+fn judged(live: &Live, endpoint: &Endpoint, verification: &Verification<'_>) -> Account {
     let name = endpoint.name.clone();
-    let rejection = match wechat::verify(&endpoint.credentials, verification, clock) {
+    let rejection = match wechat::verify(&endpoint.credentials, verification, AT_ANY_TIME) {
         Ok(verified) => {
             return Account::Holds {
                 endpoint: name,
@@ -135,14 +150,11 @@ fn judged(live: &Live, endpoint: &Endpoint, verification: &Verification<'_>) -> 
 }
 
 fn shown(endpoint: &Endpoint) -> String {
-    let path = match endpoint.path.as_str() {
-        "" => "/",
-        path => path,
-    };
-    format!("{}{path}", endpoint.host.as_deref().unwrap_or_default())
+    let host = endpoint.host.as_deref().unwrap_or_default();
+    format!("{host}{}", endpoint.path.shown())
 }
 
 /// As this program's own logs have it, and many others.
 fn is_redacted(query: &str) -> bool {
-    query.contains("***") || query.contains(" bytes>") || query.contains("REDACTED")
+    query.contains("***") || query.contains('<') || query.contains("REDACTED")
 }

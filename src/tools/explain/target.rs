@@ -17,8 +17,12 @@ impl Target {
     /// The target in `line` that stands behind a method, else the first with a query, else the first.
     pub(super) fn find(line: &str) -> Option<Self> {
         // Some JSON writers escape what HTML would take for markup.
-        let line = line.replace("\\u0026", "&");
-        let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ',');
+        let line = [("\\u0026", "&"), ("\\u003c", "<"), ("\\u003e", ">")]
+            .into_iter()
+            .fold(line.to_owned(), |line, (escaped, c)| {
+                line.replace(escaped, c)
+            });
+        let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '>' | ',');
         let words: Vec<&str> = line.split(is_end).filter(|word| !word.is_empty()).collect();
         let requested = words.windows(2).find_map(|pair| match pair {
             [method, word] if METHODS.contains(method) => Self::read(word),
@@ -37,6 +41,7 @@ impl Target {
     }
 
     fn read(word: &str) -> Option<Self> {
+        let word = without_markup(word);
         // `name=` of a text log stands before it.
         let word = match word.split_once('=') {
             Some((name, rest)) if is_name(name) && is_target(rest) => rest,
@@ -62,6 +67,15 @@ impl Target {
             is_post: false,
         })
     }
+}
+
+/// Without tags around it. What an access log does not show stands there as `<120 bytes>`, which is none.
+fn without_markup(word: &str) -> &str {
+    let word = word.trim_start_matches('<');
+    let is_tag = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_digit());
+    let mut parts = word.match_indices('<');
+    let tag = parts.find(|(at, _)| is_tag(word.get(at + 1..).unwrap_or_default()));
+    tag.and_then(|(at, _)| word.get(..at)).unwrap_or(word)
 }
 
 fn is_name(text: &str) -> bool {
@@ -118,6 +132,14 @@ mod tests {
                 "/wx",
                 "a=1&b=2",
             ),
+            (
+                r#"INFO access target="/wx?<120 bytes>" status=403"#,
+                None,
+                "/wx",
+                "<120",
+            ),
+            ("<td>https://a.cn/wx?a=1</td>", Some("a.cn"), "/wx", "a=1"),
+            ("<https://a.cn/wx?a=1>", Some("a.cn"), "/wx", "a=1"),
             ("/wx", None, "/wx", ""),
             (
                 r#""GET /wx HTTP/1.0" 200 "https://a.cn/?b=1""#,

@@ -4,7 +4,6 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -17,6 +16,7 @@ use x509_cert::Certificate as X509;
 use x509_cert::der::Decode;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{AuthorityInfoAccessSyntax, SubjectAltName};
+use x509_cert::time::Time;
 
 use super::cause::{Cause, Finding};
 use super::causes::tls;
@@ -59,13 +59,13 @@ pub fn authorities(own: Option<&Path>) -> io::Result<RootCertStore> {
     Ok(store)
 }
 
-/// Looks at a chain as it was sent, first certificate first.
+/// Looks at a chain as it was sent, first certificate first, at `now` in Unix seconds.
 #[must_use]
 pub fn judge(
     chain: &[CertificateDer<'_>],
     name: &ServerName<'_>,
-    store: RootCertStore,
-    now: i64,
+    store: &RootCertStore,
+    now: u64,
 ) -> (Facts, Vec<Finding>) {
     let parsed: Vec<X509> = chain
         .iter()
@@ -90,20 +90,20 @@ pub fn judge(
     if store.is_empty() {
         findings.push(Finding::new(&tls::TRUST_UNKNOWN, ""));
     } else {
-        findings.extend(path(&end_entity, chain, &parsed, &Arc::new(store)));
+        findings.extend(path(&end_entity, chain, &parsed, (store, now)));
     }
     (facts, findings)
 }
 
-fn seconds(time: &x509_cert::time::Time) -> i64 {
-    i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX)
+fn seconds(time: Time) -> u64 {
+    time.to_unix_duration().as_secs()
 }
 
-fn facts(leaf: &X509, sent: usize, now: i64) -> Facts {
+fn facts(leaf: &X509, sent: usize, now: u64) -> Facts {
     let tbs = &leaf.tbs_certificate;
     let names = tbs.get::<SubjectAltName>().ok().flatten();
     let names = names.into_iter().flat_map(|(_, names)| names.0);
-    let end = seconds(&tbs.validity.not_after);
+    let end = i64::try_from(seconds(tbs.validity.not_after)).unwrap_or(i64::MAX);
     Facts {
         names: names
             .filter_map(|name| match name {
@@ -119,16 +119,16 @@ fn facts(leaf: &X509, sent: usize, now: i64) -> Facts {
             .take(MOST_NAMES)
             .collect(),
         issuer: evidence::of_certificate(&tbs.issuer.to_string()),
-        days_left: (end - now).div_euclid(DAY),
+        days_left: end.saturating_sub_unsigned(now).div_euclid(DAY),
         sent,
     }
 }
 
-fn dates(leaf: &X509, facts: &Facts, now: i64) -> Vec<Finding> {
+fn dates(leaf: &X509, facts: &Facts, now: u64) -> Vec<Finding> {
     let validity = &leaf.tbs_certificate.validity;
-    let cause: &'static Cause = if now > seconds(&validity.not_after) {
+    let cause: &'static Cause = if now > seconds(validity.not_after) {
         &tls::CERTIFICATE_EXPIRED
-    } else if now < seconds(&validity.not_before) {
+    } else if now < seconds(validity.not_before) {
         &tls::CERTIFICATE_NOT_YET_VALID
     } else if facts.days_left < SOON_DAYS {
         &tls::CERTIFICATE_EXPIRES_SOON
@@ -144,13 +144,12 @@ fn path(
     end_entity: &ParsedCertificate<'_>,
     chain: &[CertificateDer<'_>],
     parsed: &[X509],
-    store: &RootCertStore,
+    (store, now): (&RootCertStore, u64),
 ) -> Option<Finding> {
     let validity = &parsed.first()?.tbs_certificate.validity;
-    let now = UnixTime::now();
     let end = validity.not_after.to_unix_duration();
     let start = validity.not_before.to_unix_duration();
-    let then = Duration::from_secs(now.as_secs()).clamp(start, end.max(start));
+    let then = Duration::from_secs(now).clamp(start, end.max(start));
     let provider = aws_lc_rs::default_provider();
     let error = verify_server_cert_signed_by_trust_anchor(
         end_entity,
@@ -162,7 +161,7 @@ fn path(
     .err()?;
     if let Some(cause) = out_of_date(&error) {
         // At a time at which the first one is valid: those above it are not, which matters if it is valid now.
-        let is_valid = then.as_secs() == now.as_secs();
+        let is_valid = then.as_secs() == now;
         return is_valid.then(|| Finding::new(cause, "a certificate above the first one"));
     }
     let (cause, seen) = unverified(&error, parsed);

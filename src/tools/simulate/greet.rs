@@ -1,47 +1,41 @@
 //! What comes before the first request: the handshakes, and what they show.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use super::cause::Finding;
 use super::causes::{network, tls};
-use super::chain;
+use super::chain::{self, Facts};
 use super::connection::{self, Dial, Session, Variant};
 use super::options::Options;
-use super::run::Report;
 
 const WITHOUT_SNI: Variant = Variant {
     without_sni: true,
     only_tls12: false,
 };
 
-/// Connects, and looks at the certificates. False if there is nobody to ask.
+/// Connects, and looks at the certificates: what they say, and the version of TLS; nothing in clear. What is wrong with
+/// them goes to `findings`.
+///
+/// # Errors
+/// There is nobody to ask, and why.
 pub fn greet(
     options: &Options,
     dial: &Dial,
-    report: &mut Report,
+    findings: &mut Vec<Finding>,
     tell: &mut dyn FnMut(&str),
-) -> bool {
-    let session = match connection::handshake(dial, Variant::default()) {
-        Ok(Some(session)) => session,
-        Ok(None) => return true,
-        Err(finding) => {
-            report.before.push(by_name(options, dial, finding));
-            return false;
-        }
+) -> Result<Option<(Facts, String)>, Finding> {
+    let greeted = connection::handshake(dial, Variant::default());
+    let session = greeted.map_err(|finding| by_name(options, dial, finding))?;
+    let Some((session, name)) = session.zip(dial.tls_name.as_ref()) else {
+        return Ok(None);
     };
-    let Some(name) = dial.tls_name.clone() else {
-        return true;
-    };
-    let roots = options.authorities.clone();
-    let (facts, findings) = chain::judge(&session.chain, &name, roots, now());
+    let (roots, now) = (&options.authorities, options.console.now);
+    let (facts, found) = chain::judge(&session.chain, name, roots, now);
     tell(&format!(
         "TLS: {}, {} days",
         session.version, facts.days_left
     ));
-    report.before.extend(findings);
-    variants(options, dial, &session, report);
-    report.tls = Some((facts, session.version));
-    true
+    findings.extend(found);
+    findings.extend(variants(options, dial, &session));
+    Ok(Some((facts, session.version)))
 }
 
 /// Why a handshake fails: for the name in it, perhaps.
@@ -54,17 +48,17 @@ fn by_name(options: &Options, dial: &Dial, finding: Finding) -> Finding {
     finding
 }
 
-fn variants(options: &Options, dial: &Dial, session: &Session, report: &mut Report) {
+/// What fails, or differs, in a handshake that is not the usual one.
+fn variants(options: &Options, dial: &Dial, session: &Session) -> Vec<Finding> {
+    let mut findings = Vec::new();
     if options.target.address().is_none() {
         match connection::handshake(dial, WITHOUT_SNI) {
             Err(finding) => {
                 let seen = format!("{} {}", finding.cause.label, finding.evidence);
-                report.before.push(Finding::new(&tls::SNI_REQUIRED, seen));
+                findings.push(Finding::new(&tls::SNI_REQUIRED, seen));
             }
             Ok(Some(other)) if other.chain.first() != session.chain.first() => {
-                report
-                    .before
-                    .push(Finding::new(&tls::SNI_OTHER_CERTIFICATE, ""));
+                findings.push(Finding::new(&tls::SNI_OTHER_CERTIFICATE, ""));
             }
             Ok(_) => {}
         }
@@ -74,13 +68,7 @@ fn variants(options: &Options, dial: &Dial, session: &Session, report: &mut Repo
         ..Variant::default()
     };
     if session.version == "TLSv1_3" && connection::handshake(dial, only_tls12).is_err() {
-        report.before.push(Finding::new(&tls::TLS_NEW_ONLY, ""));
+        findings.push(Finding::new(&tls::TLS_NEW_ONLY, ""));
     }
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    findings
 }

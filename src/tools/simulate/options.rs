@@ -99,11 +99,7 @@ impl Options {
             until: None,
             authorities,
             with_messages: !args.no_message,
-            language: args
-                .lang
-                .as_deref()
-                .and_then(Language::parse)
-                .unwrap_or_else(Language::of_environment),
+            language: Language::chosen(args.lang.as_deref()),
             json: args.json,
         })
     }

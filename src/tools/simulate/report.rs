@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::cause::{Finding, Severity};
+use super::cause::{Finding, Severity, Text};
 use super::plan::Role;
 use super::run::Report;
 use crate::tools::language::Language;
@@ -35,13 +35,7 @@ pub(super) fn grouped(report: &Report) -> Vec<(&Finding, Vec<&'static str>)> {
 /// The whole report.
 #[must_use]
 pub fn of(report: &Report, language: Language) -> String {
-    let say = |zh: &'static str, en: &'static str| {
-        if language == Language::Chinese {
-            zh
-        } else {
-            en
-        }
-    };
+    let say = |zh, en| Text { zh, en }.of(language);
     let mut text = String::new();
     let console = match report.console.platform {
         Platform::OfficialAccount => say("公众号", "official account"),
@@ -102,13 +96,7 @@ fn describe(
     platform: Platform,
     language: Language,
 ) {
-    let say = |zh: &'static str, en: &'static str| {
-        if language == Language::Chinese {
-            zh
-        } else {
-            en
-        }
-    };
+    let say = |zh, en| Text { zh, en }.of(language);
     let cause = finding.cause;
     let severity = match cause.severity {
         Severity::Error => say("错误", "ERROR"),

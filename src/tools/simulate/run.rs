@@ -84,20 +84,25 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Report {
         wait: options.wait,
         until: options.until,
     };
-    if greet::greet(options, &dial, &mut report, tell) {
-        let asker = Asker {
-            console: &options.console,
-            target,
-            dial,
-            dice: Dice::new(seed()),
-        };
-        let mut run = Run {
-            options,
-            asker,
-            tell,
-        };
-        run.requests(&mut report);
+    match greet::greet(options, &dial, &mut report.before, tell) {
+        Ok(tls) => report.tls = tls,
+        Err(finding) => {
+            report.before.push(finding);
+            return report;
+        }
     }
+    let asker = Asker {
+        console: &options.console,
+        target,
+        dial,
+        dice: Dice::new(seed()),
+    };
+    let mut run = Run {
+        options,
+        asker,
+        tell,
+    };
+    run.requests(&mut report);
     report
 }
 
@@ -142,26 +147,23 @@ impl Run<'_> {
             }
         }
         self.unsteady(&mut report.outcomes);
-        let usual = report
-            .outcomes
-            .iter()
-            .find(|o| o.role == Role::Usual)
-            .cloned();
-        if let Some(usual) = usual.filter(|usual| !usual.passed()) {
-            let better = explain::explain(
-                &mut self.asker,
-                &self.options.others,
-                &usual,
-                &report.outcomes,
-            );
-            for outcome in report.outcomes.iter_mut().filter(|o| o.role == Role::Usual) {
-                if let Some(better) = &better {
-                    outcome.findings.retain(|finding| !is_vague(finding.cause));
-                    outcome.findings.push(better.clone());
-                }
-            }
-        }
+        self.explained(&mut report.outcomes);
         compare::judge(&mut report.outcomes);
+    }
+
+    /// Puts what explains the failure of the usual one better in the place of what only says that it failed.
+    fn explained(&mut self, outcomes: &mut [Outcome]) {
+        let is_usual = |o: &Outcome| o.role == Role::Usual && !o.passed();
+        let Some(at) = outcomes.iter().position(is_usual) else {
+            return;
+        };
+        let better = outcomes.get(at).and_then(|usual| {
+            explain::explain(&mut self.asker, &self.options.others, usual, outcomes)
+        });
+        if let (Some(better), Some(usual)) = (better, outcomes.get_mut(at)) {
+            usual.findings.retain(|finding| !is_vague(finding.cause));
+            usual.findings.push(better);
+        }
     }
 
     fn tell_of(&mut self, outcome: &Outcome) {

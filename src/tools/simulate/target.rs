@@ -1,6 +1,6 @@
 //! The URL that is to be registered in a console, taken apart.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use http::Uri;
 use rustls::pki_types::ServerName;
@@ -143,12 +143,6 @@ impl Target {
     pub fn shown(&self) -> String {
         let scheme = if self.is_tls { "https" } else { "http" };
         format!("{scheme}://{}{}", self.authority(), self.path)
-    }
-
-    /// The addresses at this port.
-    #[must_use]
-    pub fn at(&self, address: IpAddr) -> SocketAddr {
-        SocketAddr::new(address, self.port)
     }
 }
 

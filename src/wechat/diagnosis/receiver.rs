@@ -55,9 +55,7 @@ impl Receiver {
             id: text.chars().take(LONGEST).collect(),
         }
     }
-}
 
-impl Receiver {
     /// Cause and mend in Chinese, one line.
     pub(super) fn text_zh(&self) -> String {
         let mend = match self.kind {

@@ -2,8 +2,9 @@
 //!
 //! Strict on purpose: in the modes that forward a body as it came, the backend reads it with another
 //! parser, and both must find the same `Encrypt`. So whatever parsers are known to disagree about is
-//! refused: repeated ones, at whatever depth and in whatever letter case, comments, attributes (a default
-//! namespace renames all elements), mixtures of text and CDATA. No platform sends any of it.
+//! refused: repeated ones, at whatever depth (in JSON only the outermost object is looked at) and in
+//! whatever letter case, comments, attributes (a default namespace renames all elements), mixtures of text
+//! and CDATA. No platform sends any of it.
 //!
 //! Facts: `docs/protocol.md`, section "Messages".
 

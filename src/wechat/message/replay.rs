@@ -4,9 +4,9 @@
 //! many sightings are let through. Only what was found genuine is to be remembered: then strangers can
 //! neither fill the memory nor choose what is in it.
 //!
-//! Every worker and every replica has a memory of its own. With a window on timestamps at most as long as
-//! the time that is remembered, nothing recorded is good for longer than that; without one, it is good
-//! again once it is forgotten.
+//! Every replica has a memory of its own. With a window on timestamps at most as long as the time that is
+//! remembered, nothing recorded is good for longer than that; without one, it is good again once it is
+//! forgotten.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -73,18 +73,6 @@ impl Seen {
         }
         self.remember(fingerprint, now);
         Sighting::First
-    }
-
-    /// How many messages are remembered, some of them past their time.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.order.len()
-    }
-
-    /// Whether none is.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
     }
 
     fn remember(&mut self, fingerprint: Fingerprint, now: u64) {
@@ -166,7 +154,7 @@ mod tests {
         let mut seen = Seen::new(600, 2, 1);
         for number in [1, 2, 3] {
             assert_eq!(seen.sighted(print(number), 0), First);
-            assert!(seen.len() <= 2);
+            assert!(seen.order.len() <= 2);
         }
         assert_eq!(seen.sighted(print(3), 0), Replayed);
         assert_eq!(seen.sighted(print(2), 0), Replayed);
@@ -176,7 +164,7 @@ mod tests {
             [none.sighted(print(1), 0), none.sighted(print(1), 0)],
             [First, First]
         );
-        assert!(none.is_empty());
+        assert!(none.order.is_empty());
     }
 
     #[test]
@@ -195,12 +183,12 @@ mod tests {
         for number in 0..100 {
             seen.sighted(print(number), 10);
         }
-        assert_eq!(seen.len(), 100);
+        assert_eq!(seen.order.len(), 100);
         assert_eq!(seen.sightings.len(), 100);
         for number in 0..30 {
             seen.sighted(print(100 + number), 20);
         }
-        assert_eq!((seen.len(), seen.sightings.len()), (30, 30));
+        assert_eq!((seen.order.len(), seen.sightings.len()), (30, 30));
     }
 
     #[test]
@@ -213,7 +201,7 @@ mod tests {
         for number in 100..200 {
             seen.sighted(print(number), 11);
         }
-        assert_eq!(seen.len(), 101);
+        assert_eq!(seen.order.len(), 101);
         assert_eq!(seen.sighted(print(99), 12), Replayed);
     }
 
