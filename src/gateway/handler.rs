@@ -231,14 +231,14 @@ fn ask(
     }
     pending.exchange.upstream_asked();
     let body = RequestBody::streaming(upload);
-    let request_id = &pending.request_id;
-    let outgoing = forward::upstream_request(forwarding, request_id, parts, body, wish.is_some());
+    let request_id = pending.request_id.value();
+    let outgoing = forward::upstream_request(forwarding, &request_id, parts, body, wish.is_some());
     Ok((outgoing, wish))
 }
 
 /// An upstream's failure as the client sees it: a status and a fixed text.
 fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
-    let request_id = pending.request_id.to_str().unwrap_or_default();
+    let request_id = &*pending.request_id.text();
     let cause = Chain(error);
     if let Some(kind) = error.label() {
         tracing::warn!(request_id, error = %cause, "no response from the upstream");

@@ -17,6 +17,7 @@ use super::labels::{
 };
 use super::metrics::Metrics;
 use super::recent::Recent;
+use super::request_id::RequestId;
 use super::seldom::Seldom;
 use super::trace::span::{Named, Span, UpstreamPart};
 use super::trace::spans::Spans;
@@ -90,7 +91,7 @@ pub struct Head {
 #[derive(Debug)]
 pub struct LogFields<'a> {
     /// See [`Asked::request_id`].
-    pub request_id: &'a str,
+    pub request_id: &'a RequestId,
     /// See [`Asked::trace_id`].
     pub trace_id: Option<u128>,
     /// See [`Asked::host`].
@@ -167,6 +168,12 @@ impl Exchange {
         })
     }
 
+    /// When its head had been read.
+    #[must_use]
+    pub fn began_at(&self) -> SystemTime {
+        self.began_at
+    }
+
     /// True if [`Exchange::log_fields`] should be called.
     #[must_use]
     pub fn is_logged(&self) -> bool {
@@ -178,7 +185,7 @@ impl Exchange {
         let begin = |access_log: &AccessLog| {
             access_log.begin(&Asked {
                 timestamp: self.began_at,
-                request_id: fields.request_id,
+                request_id: &fields.request_id.text(),
                 trace_id: fields.trace_id,
                 client: self.head.client,
                 listener: self.head.listener.label(),
@@ -325,9 +332,7 @@ impl Exchange {
         };
         access_log.end(line, &ended);
     }
-}
 
-impl Exchange {
     fn span(&self, recorded: Recorded, took: Duration) -> Span {
         let is_sent = self.status.as_u16() != 499;
         Span {
