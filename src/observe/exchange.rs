@@ -107,7 +107,6 @@ pub struct Exchange {
     observer: Arc<Observer>,
     head: Head,
     began: Instant,
-    began_at: SystemTime,
     /// What the access log will have of it, as far as that is known.
     line: Option<Line>,
     recorded: Option<Box<Recorded>>,
@@ -129,6 +128,7 @@ pub struct Exchange {
 #[derive(Debug)]
 struct Recorded {
     ids: Recording,
+    began_at: SystemTime,
     named: Named,
     upstream: Option<UpstreamPart>,
 }
@@ -150,7 +150,6 @@ impl Exchange {
             observer,
             head,
             began: Instant::now(),
-            began_at: SystemTime::now(),
             line: None,
             recorded: None,
             endpoint: None,
@@ -177,7 +176,7 @@ impl Exchange {
     pub fn log_fields(&mut self, fields: &LogFields<'_>) {
         let begin = |access_log: &AccessLog| {
             access_log.begin(&Asked {
-                timestamp: self.began_at,
+                timestamp: SystemTime::now(),
                 request_id: fields.request_id,
                 trace_id: fields.trace_id,
                 client: self.head.client,
@@ -197,6 +196,7 @@ impl Exchange {
     pub fn record(&mut self, ids: Recording, named: Named) {
         self.recorded = Some(Box::new(Recorded {
             ids,
+            began_at: SystemTime::now(),
             named,
             upstream: None,
         }));
@@ -332,7 +332,7 @@ impl Exchange {
         let is_sent = self.status.as_u16() != 499;
         Span {
             ids: recorded.ids,
-            began: self.began_at,
+            began: recorded.began_at,
             took,
             named: recorded.named,
             method: self.head.method.label(),
