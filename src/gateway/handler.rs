@@ -26,7 +26,7 @@ use crate::lifecycle::drain::Drain;
 use crate::observe::chain::Chain;
 use crate::observe::exchange::{Exchange, Observer};
 use crate::observe::labels::{Label, RefusalLabel, RouteLabel};
-use crate::observe::trace::tracer::Tracer;
+use crate::observe::trace::tracer::{Trace, Tracer};
 use crate::upstream::Upstream;
 use crate::upstream::background::Background;
 use crate::upstream::error::ForwardError;
@@ -79,12 +79,72 @@ impl Gateway {
     }
 
     /// Answers one request, here or through the upstream. Every failure becomes a status.
-    pub async fn handle(&self, request: Request<Incoming>, client: Rc<Client>) -> Response<Body> {
+    ///
+    /// What is not needed after the wait for the upstream ends with a block before it: a request that waits has no room
+    /// for it.
+    pub async fn handle(
+        &self,
+        request: Box<Request<Incoming>>,
+        client: Rc<Client>,
+    ) -> Response<Body> {
         let snapshot = self.snapshot.load_full();
-        let caller = Caller::of(&client, request.headers(), &snapshot.live.trusted_proxies);
-        let head = facts::head(&request, &client, &caller);
+        let (outgoing, wish, pending) = {
+            let caller = Caller::of(&client, request.headers(), &snapshot.live.trusted_proxies);
+            let host = Host::of(&request);
+            let (mut pending, trace) = self.begin(&snapshot, &request, &client, &caller, &host);
+            let question = Question {
+                snapshot: &snapshot,
+                caller: &caller,
+                host: &host,
+                request: &request,
+                request_id: &pending.request_id,
+                is_overloaded: client.is_overloaded,
+            };
+            let (observer, diagnostician) = (&self.observer, &self.diagnostician);
+            let message =
+                match answer::here(&question, observer, diagnostician, &mut pending.exchange) {
+                    Next::Answered(own) => {
+                        (_, pending.upload) =
+                            intake::split(*request, &snapshot.live, &mut pending.exchange);
+                        return pending.own(own);
+                    }
+                    Next::Message(endpoint, counted) => Some((endpoint, counted)),
+                    Next::Forward => None,
+                };
+            let forwarding = Forwarding {
+                live: &snapshot.live,
+                upstream: self.upstream.authority(),
+                client: &client,
+                caller: &caller,
+                host: &host,
+                trace: trace.and_then(|trace| trace.onward),
+            };
+            if let Some(addressed) = message {
+                // Boxed: it is rare, and would else be room that every request carries about.
+                return Box::pin(self.message(addressed, forwarding, *request, pending)).await;
+            }
+            match ask(&forwarding, *request, &mut pending) {
+                Ok((outgoing, wish)) => (outgoing, wish, pending),
+                Err(error) => return failed(&error, pending),
+            }
+        };
+        match self.upstream.forward(outgoing).await {
+            Ok(answer) => self.relay(*answer, wish, snapshot.live.timeouts.tunnel, pending),
+            Err(error) => failed(&error, pending),
+        }
+    }
+
+    /// Begins to count a request, and to log and trace it if that is wanted.
+    fn begin(
+        &self,
+        snapshot: &Snapshot,
+        request: &Request<Incoming>,
+        client: &Client,
+        caller: &Caller,
+        host: &Host,
+    ) -> (Pending, Option<Trace>) {
+        let head = facts::head(request, client, caller);
         let mut exchange = Exchange::begin(Arc::clone(&self.observer), head);
-        let host = Host::of(&request);
         let request_id = self.request_ids.of(request.headers());
         let trace = self
             .tracer
@@ -92,52 +152,15 @@ impl Gateway {
             .map(|tracer| tracer.trace(request.headers()));
         if exchange.is_logged() {
             let trace = trace.as_ref();
-            let fields = facts::log_fields(&snapshot, &host, &request, &request_id, trace);
+            let fields = facts::log_fields(snapshot, host, request, &request_id, trace);
             exchange.log_fields(&fields);
         }
         if let Some(recording) = trace.and_then(|trace| trace.recording) {
-            exchange.record(recording, facts::named(&host, &request));
+            exchange.record(recording, facts::named(host, request));
         }
         let is_last = self.drain.is_draining() || client.is_overloaded;
-        let mut pending = Pending::new(exchange, &request, request_id, is_last);
-        let question = Question {
-            snapshot: &snapshot,
-            caller: &caller,
-            host: &host,
-            request: &request,
-            request_id: &pending.request_id,
-            is_overloaded: client.is_overloaded,
-        };
-        let (observer, diagnostician) = (&self.observer, &self.diagnostician);
-        let next = answer::here(&question, observer, diagnostician, &mut pending.exchange);
-        let message = match next {
-            Next::Answered(own) => {
-                (_, pending.upload) = intake::split(request, &snapshot.live, &mut pending.exchange);
-                return pending.own(own);
-            }
-            Next::Message(endpoint, counted) => Some((endpoint, counted)),
-            Next::Forward => None,
-        };
-        let forwarding = Forwarding {
-            live: &snapshot.live,
-            upstream: self.upstream.authority(),
-            client: &client,
-            caller: &caller,
-            host: &host,
-            trace: trace.and_then(|trace| trace.onward),
-        };
-        if let Some(addressed) = message {
-            // Boxed: it is rare, and would else be room that every request carries about.
-            return Box::pin(self.message(addressed, forwarding, request, pending)).await;
-        }
-        let (outgoing, wish) = match ask(&forwarding, request, &mut pending) {
-            Ok(asked) => asked,
-            Err(error) => return failed(&error, pending),
-        };
-        match self.upstream.forward(outgoing).await {
-            Ok(answer) => self.relay(*answer, wish, snapshot.live.timeouts.tunnel, pending),
-            Err(error) => failed(&error, pending),
-        }
+        let pending = Pending::new(exchange, request, request_id, is_last);
+        (pending, trace)
     }
 
     async fn message(
@@ -156,7 +179,7 @@ impl Gateway {
         match self.messages.take(&message, request, &mut pending).await {
             Ok(outgoing) => {
                 pending.exchange.upstream_asked();
-                match self.upstream.forward(outgoing).await {
+                match self.upstream.forward(Box::new(outgoing)).await {
                     Ok(answer) => self.relay(*answer, None, Duration::ZERO, pending),
                     Err(error) => failed(&error, pending),
                 }
@@ -182,7 +205,7 @@ impl Gateway {
     fn relay(
         &self,
         answer: Answer,
-        wish: Option<Wish>,
+        wish: Option<Box<Wish>>,
         silence: Duration,
         mut pending: Pending,
     ) -> Response<Body> {
@@ -198,7 +221,7 @@ impl Gateway {
         if !headers::is_chunked_or_plain(response.headers()) {
             return failed(&ForwardError::Coding, pending);
         }
-        let wish = match Wish::granted(wish, &response) {
+        let wish = match Wish::granted(wish.map(|wish| *wish), &response) {
             Ok(wish) => wish,
             Err(error) => return failed(&error, pending),
         };
@@ -225,9 +248,10 @@ fn ask(
     forwarding: &Forwarding<'_>,
     mut request: Request<Incoming>,
     pending: &mut Pending,
-) -> Result<(Request<RequestBody>, Option<Wish>), ForwardError> {
+) -> Result<(Box<Request<RequestBody>>, Option<Box<Wish>>), ForwardError> {
     pending.exchange.route(RouteLabel::Forward);
-    let wish = Wish::of(&mut request);
+    // Boxed, as the request below: both are carried along while the upstream is waited for.
+    let wish = Wish::of(&mut request).map(Box::new);
     let (parts, upload) = intake::split(request, forwarding.live, &mut pending.exchange);
     pending.upload = upload.clone();
     if upload.as_ref().is_some_and(|body| body.is_too_large()) {
@@ -237,7 +261,7 @@ fn ask(
     let body = RequestBody::streaming(upload);
     let request_id = &pending.request_id;
     let outgoing = forward::upstream_request(forwarding, request_id, parts, body, wish.is_some());
-    Ok((outgoing, wish))
+    Ok((Box::new(outgoing), wish))
 }
 
 /// An upstream's failure as the client sees it: a status and a fixed text.
