@@ -68,7 +68,7 @@ impl Handler for Rc<Gateway> {
 
     fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Box<Request<Incoming>>,
         client: Rc<Client>,
     ) -> impl Future<Output = Response<Body>> {
         Gateway::handle(self, request, client)

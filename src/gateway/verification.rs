@@ -1,7 +1,7 @@
 //! A verification answered: checked by the protocol, counted, told when it fails, and turned into a response.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use http::StatusCode;
 
@@ -42,7 +42,7 @@ impl Asked<'_> {
         exchange: &mut Exchange,
     ) -> Own {
         let began = Instant::now();
-        let came_at = exchange.began_at();
+        let came_at = SystemTime::now();
         let clock = Clock {
             now: unix_seconds(came_at),
             window: endpoint.timestamp_window,

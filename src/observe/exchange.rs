@@ -108,7 +108,6 @@ pub struct Exchange {
     observer: Arc<Observer>,
     head: Head,
     began: Instant,
-    began_at: SystemTime,
     /// What the access log will have of it, as far as that is known.
     line: Option<Line>,
     recorded: Option<Box<Recorded>>,
@@ -130,6 +129,7 @@ pub struct Exchange {
 #[derive(Debug)]
 struct Recorded {
     ids: Recording,
+    began_at: SystemTime,
     named: Named,
     upstream: Option<UpstreamPart>,
 }
@@ -151,7 +151,6 @@ impl Exchange {
             observer,
             head,
             began: Instant::now(),
-            began_at: SystemTime::now(),
             line: None,
             recorded: None,
             endpoint: None,
@@ -168,12 +167,6 @@ impl Exchange {
         })
     }
 
-    /// When its head had been read.
-    #[must_use]
-    pub fn began_at(&self) -> SystemTime {
-        self.began_at
-    }
-
     /// True if [`Exchange::log_fields`] should be called.
     #[must_use]
     pub fn is_logged(&self) -> bool {
@@ -184,7 +177,7 @@ impl Exchange {
     pub fn log_fields(&mut self, fields: &LogFields<'_>) {
         let begin = |access_log: &AccessLog| {
             access_log.begin(&Asked {
-                timestamp: self.began_at,
+                timestamp: SystemTime::now(),
                 request_id: &fields.request_id.text(),
                 trace_id: fields.trace_id,
                 client: self.head.client,
@@ -204,6 +197,7 @@ impl Exchange {
     pub fn record(&mut self, ids: Recording, named: Named) {
         self.recorded = Some(Box::new(Recorded {
             ids,
+            began_at: SystemTime::now(),
             named,
             upstream: None,
         }));
@@ -337,7 +331,7 @@ impl Exchange {
         let is_sent = self.status.as_u16() != 499;
         Span {
             ids: recorded.ids,
-            began: self.began_at,
+            began: recorded.began_at,
             took,
             named: recorded.named,
             method: self.head.method.label(),

@@ -43,7 +43,7 @@ impl Stream {
 /// `scheme` is the connection's own.
 pub async fn attempt(
     place: Place,
-    request: Request<RequestBody>,
+    request: Box<Request<RequestBody>>,
     scheme: Scheme,
     limit: Duration,
 ) -> Attempt<()> {

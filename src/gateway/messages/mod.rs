@@ -115,7 +115,7 @@ impl Messages {
         let is_checked = asked.is_some() && settings.handling != Handling::Observe;
         let format = Format::of(held.bytes());
         let body = held.into_body(pending);
-        let mut outgoing = delivery::request(message, &pending.request_id.value(), parts, body);
+        let mut outgoing = delivery::request(message, &pending.request_id, parts, body);
         if is_checked {
             delivery::mark(&mut outgoing, message.counted);
         }
