@@ -1221,23 +1221,3 @@ fn what_is_well_formed_reaches_the_upstream_as_the_same_request_of_http_1_1() {
         }
     }
 }
-
-/// h2 looks through whatever it has put into its table under a name, and of dates that was one for each second.
-#[test]
-fn a_date_is_put_into_no_table() {
-    let upstream = Recorder::start(|mut connection| {
-        while connection.read_head().is_some() {
-            let date = "Date: Sat, 21 Nov 2026 20:00:00 GMT";
-            connection.send(format!("HTTP/1.1 204 No Content\r\n{date}\r\n\r\n").as_bytes());
-        }
-    });
-    let gate = gate(&upstream);
-    let mut client = Encrypted::open(&gate);
-    for stream in [1, 3] {
-        client.get(stream, "/");
-        let response = client.skip_to(|frame| frame.kind == HEADERS);
-        // RFC 7541 section 6.2.3: a literal that is never indexed, with the 33rd name of the static table.
-        let mut pairs = response.payload.windows(2);
-        assert!(pairs.any(|pair| pair == [0x1f, 33 - 15]), "{response:?}");
-    }
-}

@@ -23,8 +23,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use http::header::DATE;
-use http::{HeaderMap, Request};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::{HttpService, service_fn};
@@ -75,9 +74,7 @@ impl<H: Handler> Connections<H> {
             Box::pin(async move {
                 let (handler, drain) = &*context;
                 begun.began(drain.is_draining());
-                let mut response = handler.handle(request, client).await;
-                keep_out_of_table(response.headers_mut());
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(handler.handle(request, client).await)
             })
         });
         let shared = TokioIo::new(Shared(&io));
@@ -189,14 +186,6 @@ fn builder(options: &Http2Options) -> http2::Builder<OnThisThread> {
         // For WebSockets (RFC 8441); what else it would let in the gateway refuses.
         .enable_connect_protocol();
     builder
-}
-
-/// Each second has a date of its own. h2 would put every one into the table that it shortens fields by, and look through
-/// all of them for each response: up to sixty, on a connection that is used for a minute.
-fn keep_out_of_table(headers: &mut HeaderMap) {
-    if let Some(date) = headers.get_mut(DATE) {
-        date.set_sensitive(true);
-    }
 }
 
 /// Most errors are clients that hung up, and their exchanges tell of it.
