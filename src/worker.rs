@@ -68,7 +68,7 @@ impl Handler for Rc<Gateway> {
 
     fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Box<Request<Incoming>>,
         client: Rc<Client>,
     ) -> impl Future<Output = Response<Body>> {
         Gateway::handle(self, request, client)
@@ -214,7 +214,8 @@ impl Worker {
             ListenerLabel::Http => {
                 let stream = WriteClock::new(stream, terms.handshakes.write_timeout);
                 drop(terms);
-                connections.serve_h1(stream, client).await;
+                // Boxed: a connection over TLS, whose way to HTTP is boxed too, would else have room for this one.
+                Box::pin(connections.serve_h1(stream, client)).await;
             }
             ListenerLabel::Https => {
                 let handshakes = &terms.handshakes;

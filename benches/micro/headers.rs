@@ -4,6 +4,7 @@ use divan::{Bencher, black_box};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use wxgate::config::Underscores;
+use wxgate::observe::request_id::RequestId;
 use wxgate::upstream::headers::{Origin, edit_request, edit_response};
 
 /// What a browser sends, as the HTTP library hands it on.
@@ -61,13 +62,8 @@ fn answer() -> Response<()> {
 
 #[divan::bench]
 fn request(bencher: Bencher<'_, '_>) {
-    let [client, host, authority, request_id] = [
-        "192.0.2.7",
-        "shop.example.com",
-        "app:8080",
-        "018bcfe568000123456789abcdef0123",
-    ]
-    .map(HeaderValue::from_static);
+    let [client, host, authority] =
+        ["192.0.2.7", "shop.example.com", "app:8080"].map(HeaderValue::from_static);
     let origin = Origin {
         client: &client,
         caller: client.clone(),
@@ -77,7 +73,7 @@ fn request(bencher: Bencher<'_, '_>) {
         host: Some(&host),
         authority: &authority,
         underscores: Underscores::Drop,
-        request_id: &request_id,
+        request_id: &RequestId::Made(1),
         trace: None,
         is_upgrade: false,
         is_expecting: false,

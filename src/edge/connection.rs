@@ -14,6 +14,7 @@ use super::http1::wire::Rules;
 use super::http2::options::Http2Options;
 use super::{Handler, acme, client_certificate};
 use crate::gateway::client::Client;
+use crate::lifecycle::aside::aside;
 use crate::lifecycle::drain::Drain;
 use crate::observe::exchange::Observer;
 
@@ -61,14 +62,17 @@ impl<H: Handler> Connections<H> {
     /// Resolves when a connection should end after what it has begun: in a drain, when one more request may have begun,
     /// and when it has had all that it may have.
     pub(super) async fn time_to_finish(&self, requests: &Requests) {
-        tokio::select! {
-            biased;
-            () = self.drain.closing() => {
-                // A request that begins now is answered with `Connection: close`.
-                let _ = tokio::time::timeout(LINGER, requests.next()).await;
+        aside(async {
+            tokio::select! {
+                biased;
+                () = self.drain.closing() => {
+                    // A request that begins now is answered with `Connection: close`.
+                    let _ = tokio::time::timeout(LINGER, requests.next()).await;
+                }
+                () = requests.last() => {}
             }
-            () = requests.last() => {}
-        }
+        })
+        .await;
     }
 }
 

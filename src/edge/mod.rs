@@ -37,10 +37,10 @@ pub trait Handler: Clone + 'static {
         + Unpin
         + 'static;
 
-    /// Answers one request. Every failure becomes a response.
+    /// Answers one request, which is boxed because it goes through several hands. Every failure becomes a response.
     fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Box<Request<Incoming>>,
         client: Rc<Client>,
     ) -> impl Future<Output = Response<Self::Body>>;
 

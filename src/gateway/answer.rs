@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::{HeaderValue, Request, StatusCode, Version};
+use http::{Request, StatusCode, Version};
 use http_body::Body;
 
 use super::caller::Caller;
@@ -19,6 +19,7 @@ use crate::config::Endpoint;
 use crate::observe::exchange::{Exchange, Observer};
 use crate::observe::labels::{Label, RefusalLabel, RouteLabel};
 use crate::observe::metrics::Metrics;
+use crate::observe::request_id::RequestId;
 use crate::upstream::websocket;
 
 /// What an answer is made of.
@@ -33,7 +34,7 @@ pub struct Question<'s, 'r, B> {
     /// What is asked.
     pub request: &'r Request<B>,
     /// Joins what is told of it.
-    pub request_id: &'r HeaderValue,
+    pub request_id: &'r RequestId,
     /// True if there is no room for what needs the upstream.
     pub is_overloaded: bool,
 }
@@ -79,14 +80,7 @@ pub fn here<'s, B: Body>(
     let (label, own) = match route {
         Route::Verify(endpoint, counted, parameters) => {
             let asked = asked(question, counted);
-            let own = asked.answer(
-                endpoint,
-                &parameters,
-                unix_seconds(),
-                observer,
-                diagnostician,
-                exchange,
-            );
+            let own = asked.answer(endpoint, &parameters, observer, diagnostician, exchange);
             (RouteLabel::Verify, own)
         }
         Route::Refuse(counted, rejection) => {
@@ -156,11 +150,10 @@ fn redirect<B>(question: &Question<'_, '_, B>) -> Option<Own> {
     respond::redirect(question.host, port, target)
 }
 
-/// The time, as timestamps have it.
+/// A time, as timestamps have it.
 #[must_use]
-pub fn unix_seconds() -> u64 {
+pub fn unix_seconds(time: SystemTime) -> u64 {
     // A clock before 1970 makes every timestamp stale, where a window is configured at all.
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
+    time.duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }

@@ -11,6 +11,7 @@ use crate::observe::address::Address;
 use crate::observe::exchange::Observer;
 use crate::observe::labels::{Label, ListenerLabel};
 use crate::observe::recent::{Cause, Seen};
+use crate::observe::request_id::RequestId;
 use crate::wechat::diagnosis::{self, Refused};
 use crate::wechat::{Rejection, Verification};
 
@@ -37,7 +38,7 @@ pub struct Case {
     /// Where it came in.
     pub listener: ListenerLabel,
     /// Joins it to the access log.
-    pub request_id: String,
+    pub request_id: RequestId,
 }
 
 /// The way to the thread, cheap to clone.
@@ -81,7 +82,7 @@ fn look_at(case: &Case, observer: &Observer) {
         finding = cause.label,
         client = %case.client,
         listener = case.listener.label(),
-        request_id = case.request_id,
+        request_id = &*case.request_id.text(),
         cause = cause.zh,
         cause_en = cause.en,
         runbook = %format_args!("docs/runbook.zh-CN.md#{}", cause.label),

@@ -1,7 +1,7 @@
 //! What is known of a request when its head has been read: for counters and the access log.
 
+use http::Request;
 use http::header::USER_AGENT;
-use http::{HeaderValue, Request};
 
 use super::caller::Caller;
 use super::client::Client;
@@ -11,6 +11,7 @@ use super::snapshot::Snapshot;
 use crate::observe::exchange::{Head, LogFields};
 use crate::observe::labels::{MethodLabel, ProtocolLabel};
 use crate::observe::redact::{self, Show};
+use crate::observe::request_id::RequestId;
 use crate::observe::trace::context::TraceParent;
 use crate::observe::trace::span::Named;
 use crate::observe::trace::tracer::Trace;
@@ -38,7 +39,7 @@ pub fn log_fields<'a, B>(
     snapshot: &Snapshot,
     host: &'a Host,
     request: &'a Request<B>,
-    request_id: &'a HeaderValue,
+    request_id: &'a RequestId,
     trace: Option<&Trace>,
 ) -> LogFields<'a> {
     let uri = request.uri();
@@ -51,7 +52,7 @@ pub fn log_fields<'a, B>(
     let came = || TraceParent::of(request.headers()).map(|parent| parent.trace_id);
     let trace_id = trace.map(|trace| trace.id).or_else(came);
     LogFields {
-        request_id: request_id.to_str().unwrap_or_default(),
+        request_id,
         trace_id,
         host: host.as_str(),
         target: redact::target(uri.path(), uri.query(), show),
@@ -90,9 +91,9 @@ pub fn unread_head(client: &Client) -> Head {
 
 /// The same for the access log: nothing of what it said.
 #[must_use]
-pub fn unread_log_fields(request_id: &HeaderValue) -> LogFields<'_> {
+pub fn unread_log_fields(request_id: &RequestId) -> LogFields<'_> {
     LogFields {
-        request_id: request_id.to_str().unwrap_or_default(),
+        request_id,
         trace_id: None,
         host: None,
         target: "-".to_owned(),

@@ -11,6 +11,7 @@ use super::caller::Caller;
 use super::client::{Client, ClientCertificate};
 use super::host::Host;
 use crate::config::Live;
+use crate::observe::request_id::RequestId;
 use crate::observe::trace::tracer::Onward;
 use crate::upstream::headers::{self, Origin, Proof};
 use crate::upstream::request_body::RequestBody;
@@ -52,7 +53,7 @@ fn caller(forwarding: &Forwarding<'_>, client: IpAddr) -> HeaderValue {
 #[must_use]
 pub fn upstream_request(
     forwarding: &Forwarding<'_>,
-    request_id: &HeaderValue,
+    request_id: &RequestId,
     mut parts: Parts,
     body: RequestBody,
     is_upgrade: bool,

@@ -26,7 +26,7 @@ use crate::lifecycle::drain::Drain;
 use crate::observe::chain::Chain;
 use crate::observe::exchange::{Exchange, Observer};
 use crate::observe::labels::{Label, RefusalLabel, RouteLabel};
-use crate::observe::trace::tracer::Tracer;
+use crate::observe::trace::tracer::{Trace, Tracer};
 use crate::upstream::Upstream;
 use crate::upstream::background::Background;
 use crate::upstream::error::ForwardError;
@@ -37,6 +37,10 @@ use crate::upstream::response_body::ResponseBody;
 use crate::upstream::tunnel::Tunnels;
 use crate::upstream::upload::Breach;
 use crate::upstream::websocket::Wish;
+
+/// A request to the upstream, and the tunnel that it asks for. In boxes: both are carried along while the upstream is waited
+/// for.
+type Asked = (Box<Request<RequestBody>>, Option<Box<Wish>>);
 
 /// A worker's gateway.
 #[derive(Debug)]
@@ -79,66 +83,90 @@ impl Gateway {
     }
 
     /// Answers one request, here or through the upstream. Every failure becomes a status.
-    pub async fn handle(&self, request: Request<Incoming>, client: Rc<Client>) -> Response<Body> {
+    ///
+    /// What is not needed after the wait for the upstream ends with a block before it: a request that waits has no room
+    /// for it.
+    pub async fn handle(
+        &self,
+        request: Box<Request<Incoming>>,
+        client: Rc<Client>,
+    ) -> Response<Body> {
         let snapshot = self.snapshot.load_full();
-        let caller = Caller::of(&client, request.headers(), &snapshot.live.trusted_proxies);
-        let head = facts::head(&request, &client, &caller);
+        let (outgoing, wish, pending) = {
+            let caller = Caller::of(&client, request.headers(), &snapshot.live.trusted_proxies);
+            let host = Host::of(&request);
+            let (mut pending, trace) = self.begin(&snapshot, &request, &client, &caller, &host);
+            let question = Question {
+                snapshot: &snapshot,
+                caller: &caller,
+                host: &host,
+                request: &request,
+                request_id: &pending.request_id,
+                is_overloaded: client.is_overloaded,
+            };
+            let (observer, diagnostician) = (&self.observer, &self.diagnostician);
+            let message =
+                match answer::here(&question, observer, diagnostician, &mut pending.exchange) {
+                    Next::Answered(own) => {
+                        (_, pending.upload) =
+                            intake::split(*request, &snapshot.live, &mut pending.exchange);
+                        return pending.own(own);
+                    }
+                    Next::Message(endpoint, counted) => Some((endpoint, counted)),
+                    Next::Forward => None,
+                };
+            let forwarding = Forwarding {
+                live: &snapshot.live,
+                upstream: self.upstream.authority(),
+                client: &client,
+                caller: &caller,
+                host: &host,
+                trace: trace.and_then(|trace| trace.onward),
+            };
+            let asked = match message {
+                // Boxed: it is rare, and would else be room that every request carries about.
+                Some(addressed) => {
+                    Box::pin(self.message(addressed, &forwarding, *request, &mut pending)).await
+                }
+                None => ask(&forwarding, *request, &mut pending),
+            };
+            match asked {
+                Ok((outgoing, wish)) => (outgoing, wish, pending),
+                Err(Done::Answered(own)) => return pending.own(*own),
+                Err(Done::Failed(error)) => return failed(&error, pending),
+            }
+        };
+        let answered = self.upstream.forward(outgoing).await;
+        self.relay(answered, wish, snapshot.live.timeouts.tunnel, pending)
+    }
+
+    /// Begins to count a request, and to log and trace it if that is wanted.
+    fn begin(
+        &self,
+        snapshot: &Snapshot,
+        request: &Request<Incoming>,
+        client: &Client,
+        caller: &Caller,
+        host: &Host,
+    ) -> (Pending, Option<Trace>) {
+        let head = facts::head(request, client, caller);
         let mut exchange = Exchange::begin(Arc::clone(&self.observer), head);
-        let host = Host::of(&request);
         let request_id = self.request_ids.of(request.headers());
         let trace = self
             .tracer
             .as_ref()
             .map(|tracer| tracer.trace(request.headers()));
         if exchange.is_logged() {
-            let fields = facts::log_fields(&snapshot, &host, &request, &request_id, trace.as_ref());
+            let trace = trace.as_ref();
+            let fields = facts::log_fields(snapshot, host, request, &request_id, trace);
             exchange.log_fields(&fields);
         }
         if let Some(recording) = trace.and_then(|trace| trace.recording) {
-            exchange.record(recording, facts::named(&host, &request));
+            exchange.record(recording, facts::named(host, request));
         }
         let is_last = self.drain.is_draining() || client.is_overloaded;
-        let mut pending = Pending::new(exchange, &request, request_id, is_last);
-        let question = Question {
-            snapshot: &snapshot,
-            caller: &caller,
-            host: &host,
-            request: &request,
-            request_id: &pending.request_id,
-            is_overloaded: client.is_overloaded,
-        };
-        let (observer, diagnostician) = (&self.observer, &self.diagnostician);
-        let next = answer::here(&question, observer, diagnostician, &mut pending.exchange);
-        let message = match next {
-            Next::Answered(own) => {
-                (_, pending.upload) = intake::split(request, &snapshot.live, &mut pending.exchange);
-                return pending.own(own);
-            }
-            Next::Message(endpoint, counted) => Some((endpoint, counted)),
-            Next::Forward => None,
-        };
-        let forwarding = Forwarding {
-            live: &snapshot.live,
-            upstream: self.upstream.authority(),
-            client: &client,
-            caller: &caller,
-            host: &host,
-            trace: trace.and_then(|trace| trace.onward),
-        };
-        let asked = match message {
-            // Boxed: it is rare, and would else be room that every request carries about.
-            Some(addressed) => {
-                Box::pin(self.message(addressed, &forwarding, request, &mut pending)).await
-            }
-            None => ask(&forwarding, request, &mut pending),
-        };
-        let (outgoing, wish) = match asked {
-            Ok(asked) => asked,
-            Err(Done::Answered(own)) => return pending.own(*own),
-            Err(Done::Failed(error)) => return failed(&error, pending),
-        };
-        let answered = self.upstream.forward(outgoing).await;
-        self.relay(answered, wish, snapshot.live.timeouts.tunnel, pending)
+        let pending = Pending::new(exchange, request, request_id, is_last);
+        (pending, trace)
     }
 
     /// Makes the request to the upstream that a message becomes, which asks for no tunnel.
@@ -148,7 +176,7 @@ impl Gateway {
         forwarding: &Forwarding<'_>,
         request: Request<Incoming>,
         pending: &mut Pending,
-    ) -> Result<(Request<RequestBody>, Option<Wish>), Done> {
+    ) -> Result<Asked, Done> {
         pending.exchange.route(RouteLabel::Message);
         let message = Message {
             endpoint,
@@ -156,7 +184,7 @@ impl Gateway {
             forwarding,
         };
         let outgoing = self.messages.take(&message, request, pending).await?;
-        Ok((outgoing, None))
+        Ok((Box::new(outgoing), None))
     }
 
     /// Answers a request whose head never got through.
@@ -175,7 +203,7 @@ impl Gateway {
     fn relay(
         &self,
         answered: Result<Box<Answer>, ForwardError>,
-        wish: Option<Wish>,
+        wish: Option<Box<Wish>>,
         silence: Duration,
         mut pending: Pending,
     ) -> Response<Body> {
@@ -194,7 +222,7 @@ impl Gateway {
         if !headers::is_chunked_or_plain(response.headers()) {
             return failed(&ForwardError::Coding, pending);
         }
-        let wish = match Wish::granted(wish, &response) {
+        let wish = match Wish::granted(wish.map(|wish| *wish), &response) {
             Ok(wish) => wish,
             Err(error) => return failed(&error, pending),
         };
@@ -221,9 +249,9 @@ fn ask(
     forwarding: &Forwarding<'_>,
     mut request: Request<Incoming>,
     pending: &mut Pending,
-) -> Result<(Request<RequestBody>, Option<Wish>), Done> {
+) -> Result<Asked, Done> {
     pending.exchange.route(RouteLabel::Forward);
-    let wish = Wish::of(&mut request);
+    let wish = Wish::of(&mut request).map(Box::new);
     let (parts, upload) = intake::split(request, forwarding.live, &mut pending.exchange);
     pending.upload = upload.clone();
     if upload.as_ref().is_some_and(|body| body.is_too_large()) {
@@ -233,12 +261,12 @@ fn ask(
     let body = RequestBody::streaming(upload);
     let request_id = &pending.request_id;
     let outgoing = forward::upstream_request(forwarding, request_id, parts, body, wish.is_some());
-    Ok((outgoing, wish))
+    Ok((Box::new(outgoing), wish))
 }
 
 /// An upstream's failure as the client sees it: a status and a fixed text.
 fn failed(error: &ForwardError, mut pending: Pending) -> Response<Body> {
-    let request_id = pending.request_id.to_str().unwrap_or_default();
+    let request_id = &*pending.request_id.text();
     let cause = Chain(error);
     if let Some(kind) = error.label() {
         tracing::warn!(request_id, error = %cause, "no response from the upstream");

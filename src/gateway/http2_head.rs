@@ -17,48 +17,67 @@ const PSEUDO_NAMES: usize = 7 + 7 + 10 + 5;
 /// # Errors
 /// Why, for the counter.
 pub fn check<B>(request: &Request<B>, limits: &Limits) -> Result<(), RefusalLabel> {
-    let (uri, headers) = (request.uri(), request.headers());
+    let uri = request.uri();
     let target = uri.path_and_query().map_or("", |target| target.as_str());
     if target.len() > limits.request_target {
         return Err(RefusalLabel::TargetTooLong);
     }
-    if fields(headers) > limits.request_fields {
+    let fields = Fields::of(request.headers());
+    if fields.count > limits.request_fields {
         return Err(RefusalLabel::TooManyFields);
     }
-    if size(request, target) > limits.request_head {
+    if pseudo_fields(request, target) + fields.size > limits.request_head {
         return Err(RefusalLabel::HeadTooLarge);
     }
     if !is_path(target, request.method()) || !is_http(uri) {
         return Err(RefusalLabel::RequestLine);
     }
-    if headers.values().any(|value| is_padded(value.as_bytes())) {
+    if fields.are_padded {
         return Err(RefusalLabel::Field);
     }
-    if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+    if fields.lengths > 1 {
         return Err(RefusalLabel::ContentLength);
     }
     Ok(())
 }
 
-/// Cookies count once: a client may send them in pieces (RFC 9113 section 8.2.3), and the upstream gets one field.
-fn fields(headers: &HeaderMap) -> usize {
-    let cookies = headers.get_all(COOKIE).iter().count();
-    headers.len() - cookies.saturating_sub(1)
+/// What one look at all fields finds.
+#[derive(Default)]
+struct Fields {
+    /// Cookies count once: a client may send them in pieces (RFC 9113 section 8.2.3), and the upstream gets one field.
+    count: usize,
+    /// In bytes, of their names and values and [`PER_FIELD`].
+    size: usize,
+    /// Fields that tell the length of the body.
+    lengths: usize,
+    /// True if a value of any begins or ends with what it must not.
+    are_padded: bool,
 }
 
-fn size<B>(request: &Request<B>, target: &str) -> usize {
+impl Fields {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut fields = Self::default();
+        let mut cookies: usize = 0;
+        for (name, value) in headers {
+            fields.size += name.as_str().len() + value.len() + PER_FIELD;
+            fields.are_padded |= is_padded(value.as_bytes());
+            fields.lengths += usize::from(*name == CONTENT_LENGTH);
+            cookies += usize::from(*name == COOKIE);
+        }
+        fields.count = headers.len() - cookies.saturating_sub(1);
+        fields
+    }
+}
+
+fn pseudo_fields<B>(request: &Request<B>, target: &str) -> usize {
     let uri = request.uri();
-    let pseudo = request.method().as_str().len()
+    let values = request.method().as_str().len()
         + uri.scheme_str().map_or(0, str::len)
         + uri
             .authority()
             .map_or(0, |authority| authority.as_str().len())
         + target.len();
-    let fields = request
-        .headers()
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + PER_FIELD);
-    pseudo + PSEUDO_NAMES + 4 * PER_FIELD + fields.sum::<usize>()
+    values + PSEUDO_NAMES + 4 * PER_FIELD
 }
 
 /// RFC 9113 section 8.3.1: a path begins with a slash, but for OPTIONS on the whole server. A CONNECT without one is refused

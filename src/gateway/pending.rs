@@ -8,6 +8,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use super::body::{Body, Content};
 use super::respond::Own;
 use crate::observe::exchange::Exchange;
+use crate::observe::request_id::RequestId;
 use crate::observe::tunnel::Tunnel;
 use crate::upstream::response_body::ResponseBody;
 use crate::upstream::upload::Upload;
@@ -18,7 +19,7 @@ pub struct Pending {
     /// Counts and logs it.
     pub exchange: Box<Exchange>,
     /// Kept or made; joins this log, the access log and the backend's.
-    pub request_id: HeaderValue,
+    pub request_id: RequestId,
     /// Its body, once somebody is to read it.
     pub upload: Option<Rc<Upload>>,
     is_head: bool,
@@ -33,7 +34,7 @@ impl Pending {
     pub fn new<B>(
         exchange: Box<Exchange>,
         request: &Request<B>,
-        request_id: HeaderValue,
+        request_id: RequestId,
         is_last: bool,
     ) -> Self {
         Self {
@@ -48,7 +49,7 @@ impl Pending {
 
     /// Nothing of the request can be read; its connection closes.
     #[must_use]
-    pub fn unread(exchange: Box<Exchange>, request_id: HeaderValue) -> Self {
+    pub fn unread(exchange: Box<Exchange>, request_id: RequestId) -> Self {
         Self {
             exchange,
             request_id,

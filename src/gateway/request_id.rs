@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 
+use crate::observe::request_id::RequestId;
 use crate::upstream::headers::X_REQUEST_ID;
 
 /// Longest id that is kept.
@@ -28,22 +29,18 @@ impl RequestIds {
     }
 
     /// The id of the request with these headers.
-    pub fn of(&self, headers: &HeaderMap) -> HeaderValue {
+    pub fn of(&self, headers: &HeaderMap) -> RequestId {
         match headers.get(X_REQUEST_ID) {
-            Some(sent) if is_sane(sent.as_bytes()) => sent.clone(),
+            Some(sent) if is_sane(sent.as_bytes()) => RequestId::Sent(sent.clone()),
             _ => self.make(),
         }
     }
 
     /// A new id.
-    pub fn make(&self) -> HeaderValue {
+    pub fn make(&self) -> RequestId {
         let next = self.next.get().wrapping_add(1);
         self.next.set(next);
-        let mut digits = [0; 32];
-        let id = (u128::from(self.seed) << 64) | u128::from(next);
-        // The lengths agree: 16 bytes make 32 digits.
-        let _ = hex::encode_to_slice(id.to_be_bytes(), &mut digits);
-        HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("-"))
+        RequestId::Made((u128::from(self.seed) << 64) | u128::from(next))
     }
 }
 

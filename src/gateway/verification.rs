@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 
+use super::answer::unix_seconds;
 use super::caller::Caller;
 use super::diagnosis::{Case, Diagnostician};
 use super::respond::{self, Own};
@@ -12,6 +13,7 @@ use super::snapshot::{Counted, Snapshot};
 use crate::config::Endpoint;
 use crate::observe::exchange::{Exchange, Observer};
 use crate::observe::recent::Seen;
+use crate::observe::request_id::RequestId;
 use crate::wechat::{self, Clock, Rejection, Repair, Verification};
 
 /// A verification, and where it came from.
@@ -24,7 +26,7 @@ pub struct Asked<'a> {
     /// Who asks.
     pub caller: &'a Caller,
     /// Joins what is told of it.
-    pub request_id: &'a HeaderValue,
+    pub request_id: &'a RequestId,
     /// As it was sent.
     pub query: &'a str,
 }
@@ -35,14 +37,14 @@ impl Asked<'_> {
         &self,
         endpoint: &Endpoint,
         verification: &Verification<'_>,
-        now: u64,
         observer: &Observer,
         diagnostician: &Diagnostician,
         exchange: &mut Exchange,
     ) -> Own {
         let began = Instant::now();
+        let came_at = SystemTime::now();
         let clock = Clock {
-            now,
+            now: unix_seconds(came_at),
             window: endpoint.timestamp_window,
         };
         let verdict = wechat::verify(&endpoint.credentials, verification, clock);
@@ -59,11 +61,11 @@ impl Asked<'_> {
         exchange.verdict("ok");
         note_repair(counted, verified.repair);
         observer.recent.saw(Seen {
-            at: SystemTime::now(),
+            at: came_at,
             endpoint: counted.name.clone(),
             client: self.caller.address,
             listener: self.caller.listener,
-            request_id: self.request_id(),
+            request_id: self.request_id.detached(),
             verdict: "ok",
             cause: None,
         });
@@ -88,7 +90,7 @@ impl Asked<'_> {
             rejection,
             client: self.caller.address,
             listener: self.caller.listener,
-            request_id: self.request_id(),
+            request_id: self.request_id.detached(),
         });
         let status = if rejection.is_bad_request() {
             StatusCode::BAD_REQUEST
@@ -96,10 +98,6 @@ impl Asked<'_> {
             StatusCode::FORBIDDEN
         };
         respond::status(status)
-    }
-
-    fn request_id(&self) -> String {
-        self.request_id.to_str().unwrap_or_default().to_owned()
     }
 }
 

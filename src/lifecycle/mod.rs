@@ -1,8 +1,9 @@
 //! From the start to the exit: reloads, stop signals and the drain, what the service manager is told, whether workers
-//! answer; and the end that a tunnel comes to.
+//! answer; how to wait for such things at little cost, and the end that a tunnel comes to.
 
 #[cfg(feature = "acme")]
 pub mod acme;
+pub mod aside;
 pub mod cut;
 pub mod drain;
 pub mod obtained;

@@ -17,6 +17,7 @@ use super::labels::{
 };
 use super::metrics::Metrics;
 use super::recent::Recent;
+use super::request_id::RequestId;
 use super::seldom::Seldom;
 use super::trace::span::{Named, Span, UpstreamPart};
 use super::trace::spans::Spans;
@@ -90,7 +91,7 @@ pub struct Head {
 #[derive(Debug)]
 pub struct LogFields<'a> {
     /// See [`Asked::request_id`].
-    pub request_id: &'a str,
+    pub request_id: &'a RequestId,
     /// See [`Asked::trace_id`].
     pub trace_id: Option<u128>,
     /// See [`Asked::host`].
@@ -107,7 +108,6 @@ pub struct Exchange {
     observer: Arc<Observer>,
     head: Head,
     began: Instant,
-    began_at: SystemTime,
     /// What the access log will have of it, as far as that is known.
     line: Option<Line>,
     recorded: Option<Box<Recorded>>,
@@ -129,6 +129,7 @@ pub struct Exchange {
 #[derive(Debug)]
 struct Recorded {
     ids: Recording,
+    began_at: SystemTime,
     named: Named,
     upstream: Option<UpstreamPart>,
 }
@@ -150,7 +151,6 @@ impl Exchange {
             observer,
             head,
             began: Instant::now(),
-            began_at: SystemTime::now(),
             line: None,
             recorded: None,
             endpoint: None,
@@ -177,8 +177,8 @@ impl Exchange {
     pub fn log_fields(&mut self, fields: &LogFields<'_>) {
         let begin = |access_log: &AccessLog| {
             access_log.begin(&Asked {
-                timestamp: self.began_at,
-                request_id: fields.request_id,
+                timestamp: SystemTime::now(),
+                request_id: &fields.request_id.text(),
                 trace_id: fields.trace_id,
                 client: self.head.client,
                 listener: self.head.listener.label(),
@@ -197,6 +197,7 @@ impl Exchange {
     pub fn record(&mut self, ids: Recording, named: Named) {
         self.recorded = Some(Box::new(Recorded {
             ids,
+            began_at: SystemTime::now(),
             named,
             upstream: None,
         }));
@@ -325,14 +326,12 @@ impl Exchange {
         };
         access_log.end(line, &ended);
     }
-}
 
-impl Exchange {
     fn span(&self, recorded: Recorded, took: Duration) -> Span {
         let is_sent = self.status.as_u16() != 499;
         Span {
             ids: recorded.ids,
-            began: self.began_at,
+            began: recorded.began_at,
             took,
             named: recorded.named,
             method: self.head.method.label(),

@@ -18,6 +18,7 @@ pub mod recent;
 pub mod redact;
 mod refusal;
 pub mod reloads;
+pub mod request_id;
 pub mod seldom;
 pub mod sink;
 pub mod spare;

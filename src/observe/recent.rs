@@ -11,6 +11,7 @@ use super::handshakes::FailedHandshakes;
 use super::labels::ListenerLabel;
 use super::reachability::Reachability;
 use super::reloads::Reloads;
+use super::request_id::RequestId;
 
 /// Verifications that are remembered.
 const MOST: usize = 100;
@@ -20,7 +21,7 @@ const MOST_STRAYS: usize = 32;
 /// A verification, and how it ended.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// When its verdict was found.
+    /// When it came, or its cause was found.
     pub at: SystemTime,
     /// The endpoint's name.
     pub endpoint: Arc<str>,
@@ -29,7 +30,7 @@ pub struct Seen {
     /// Where it came in.
     pub listener: ListenerLabel,
     /// Joins it to the log.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// `ok`, or the reason of its refusal.
     pub verdict: &'static str,
     /// Why it was refused, and what mends it.
@@ -151,19 +152,19 @@ mod tests {
     #[test]
     fn the_last_verifications_come_newest_first() {
         let recent = Recent::default();
-        for n in 0..MOST + 5 {
+        for n in 0..MOST as u128 + 5 {
             recent.saw(Seen {
                 at: SystemTime::UNIX_EPOCH,
                 endpoint: "shop".into(),
                 client: client(),
                 listener: ListenerLabel::Https,
-                request_id: n.to_string(),
+                request_id: RequestId::Made(n),
                 verdict: "ok",
                 cause: None,
             });
         }
         let seen = recent.seen();
         assert_eq!(seen.len(), MOST);
-        assert_eq!(seen[0].request_id, (MOST + 4).to_string());
+        assert_eq!(seen[0].request_id.text(), format!("{:032x}", MOST + 4));
     }
 }

@@ -142,7 +142,7 @@ impl Connector {
     ///
     /// # Errors
     /// Those of [`ForwardError`] that come before a request is sent.
-    pub async fn http1(&self) -> Result<Connection, ForwardError> {
+    pub async fn http1(&self) -> Result<Box<Connection>, ForwardError> {
         let file = self.files.take(self.config.queue_timeout).await?;
         let tls = self.tls.load();
         let (sender, drive, task) = self
@@ -159,12 +159,12 @@ impl Connector {
                 }
             }))
             .await?;
-        Ok(Connection {
+        Ok(Box::new(Connection {
             sender,
             drive,
             _task: task,
             life: self.life(file, tls),
-        })
+        }))
     }
 
     /// The same for HTTP/2, up to the upstream's first settings. `queue` hears when there is room on it.

@@ -10,11 +10,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use http_body::Frame;
 
 use crate::config::Underscores;
+use crate::observe::request_id::RequestId;
 use crate::observe::trace::context::{TRACEPARENT, TRACESTATE};
 use crate::observe::trace::tracer::Onward;
 
 /// Fields of one connection only, RFC 9110 section 7.6.1. `Proxy-Authorization` passes: it is meant for whoever asked.
-const HOP_BY_HOP: [HeaderName; 8] = [
+static HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -25,7 +26,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     HeaderName::from_static("http2-settings"),
 ];
 /// Never removed for being named in `Connection`: the request would become another one.
-const ESSENTIAL: [HeaderName; 2] = [HOST, CONTENT_LENGTH];
+static ESSENTIAL: [HeaderName; 2] = [HOST, CONTENT_LENGTH];
 
 /// The one protocol that a connection may switch to: anything else, h2c first of all, would pass requests around every
 /// check.
@@ -48,7 +49,7 @@ pub const X_WECHAT_KEY_SLOT: HeaderName = HeaderName::from_static("x-wechat-key-
 const X_CLIENT_CERT_SUBJECT: HeaderName = HeaderName::from_static("x-client-cert-subject");
 const X_CLIENT_CERT_SHA256: HeaderName = HeaderName::from_static("x-client-cert-sha256");
 /// What only this proxy may say, whoever asks: a backend takes it for proven.
-const PROOFS: [HeaderName; 5] = [
+static PROOFS: [HeaderName; 5] = [
     X_WECHAT_VERIFIED,
     X_WECHAT_RECEIVE_ID,
     X_WECHAT_KEY_SLOT,
@@ -56,7 +57,7 @@ const PROOFS: [HeaderName; 5] = [
     X_CLIENT_CERT_SHA256,
 ];
 /// What this proxy says to the upstream about addresses in a request's head, and nobody else in its trailers.
-const FORWARDING: [HeaderName; 6] = [
+static FORWARDING: [HeaderName; 6] = [
     FORWARDED,
     X_FORWARDED_FOR,
     X_REAL_IP,
@@ -87,7 +88,7 @@ pub struct Origin<'a> {
     /// Whether names with `_` pass.
     pub underscores: Underscores,
     /// For `X-Request-Id`.
-    pub request_id: &'a HeaderValue,
+    pub request_id: &'a RequestId,
     /// In the place of the `traceparent` that came; `None`: it goes on as it came.
     pub trace: Option<Onward>,
     /// True if the request asks for a WebSocket.
@@ -129,7 +130,7 @@ pub fn edit_request(parts: &mut Parts, origin: &Origin<'_>) {
     }
     join_cookies(headers);
     headers.insert(HOST, origin.host.unwrap_or(origin.authority).clone());
-    headers.insert(X_REQUEST_ID, origin.request_id.clone());
+    headers.insert(X_REQUEST_ID, origin.request_id.value());
     if let Some(trace) = origin.trace {
         headers.insert(TRACEPARENT, trace.parent.to_value());
         if trace.is_new {

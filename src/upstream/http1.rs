@@ -20,12 +20,12 @@ use super::upload::Upload;
 /// allow.
 pub async fn attempt(
     mut connection: Exclusive,
-    request: Request<RequestBody>,
+    request: Box<Request<RequestBody>>,
     limit: Duration,
 ) -> Attempt<Slot> {
     let began = Instant::now();
     let upload = request.body().upload();
-    let sending = pin!(connection.send(request));
+    let sending = pin!(connection.send(*request));
     match answered_in(began, limit, sending, upload.as_deref()).await {
         Some(Ok(response)) => Attempt::Answered(Box::new(Answer {
             response: response.map(Payload::Http1),

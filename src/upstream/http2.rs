@@ -11,6 +11,7 @@ use http_body::Body;
 
 use super::error::ForwardError;
 use super::exchange::{Answer, Attempt};
+use super::headers::X_REQUEST_ID;
 use super::lease::Lease;
 use super::multiplexed::Place;
 use super::patience::answered_in;
@@ -19,6 +20,7 @@ use super::request_body::RequestBody;
 use super::tls;
 use super::upload::Upload;
 use super::upload_pump::UploadPump;
+use crate::observe::trace::context::TRACEPARENT;
 
 /// An exchange's place on its connection, and the task that sends the request's body.
 #[derive(Debug)]
@@ -41,7 +43,7 @@ impl Stream {
 /// `scheme` is the connection's own.
 pub async fn attempt(
     place: Place,
-    request: Request<RequestBody>,
+    request: Box<Request<RequestBody>>,
     scheme: Scheme,
     limit: Duration,
 ) -> Attempt<()> {
@@ -91,6 +93,12 @@ pub async fn attempt(
 fn head(mut parts: Parts, scheme: Scheme) -> Result<Request<()>, ForwardError> {
     for name in [CONNECTION, EXPECT, TRANSFER_ENCODING, UPGRADE] {
         parts.headers.remove(name);
+    }
+    // No two requests have the same, and h2 would look through all those that it has put into its table for each.
+    for name in [X_REQUEST_ID, TRACEPARENT] {
+        if let Some(id) = parts.headers.get_mut(name) {
+            id.set_sensitive(true);
+        }
     }
     let host = parts.headers.remove(HOST);
     let mut target = http::uri::Parts::default();

@@ -96,7 +96,8 @@ impl Upstream {
         }
     }
 
-    /// Sends `request`, which is as HTTP/1.1 has it, and waits for the response head.
+    /// Sends `request`, which is as HTTP/1.1 has it, and waits for the response head. It is boxed because each step of
+    /// the way would else have room for it while it waits.
     ///
     /// A kept connection may have died unseen. What it did not take, or what the upstream says it did nothing with, is
     /// sent again; what may have reached the upstream is sent again only if it has no body and its method is idempotent
@@ -106,7 +107,7 @@ impl Upstream {
     /// Every way in which there is no response head.
     pub async fn forward(
         &self,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
     ) -> Result<Box<Answer>, ForwardError> {
         let answered = match &self.connections {
             Connections::Http1(pool) => self.over_http1(pool, request).await,
@@ -121,21 +122,21 @@ impl Upstream {
     async fn over_http1(
         &self,
         pool: &Rc<Pool>,
-        mut request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
     ) -> Result<Box<Answer>, ForwardError> {
-        let limit = self.connector.config.response_timeout;
         let mut slot = pool.slot().await?;
         if let Some(kept) = pool.kept().await {
             let copy = self.reuse(&request);
-            let attempt = http1::attempt(Exclusive::new(kept, slot), request, limit).await;
+            let attempt =
+                http1::attempt(Exclusive::new(kept, slot), request, self.response_timeout()).await;
             (request, slot) = match attempt.next(copy) {
                 Next::Done(result) => return result,
-                Next::Again(request, slot) => (*request, slot),
+                Next::Again(request, slot) => (request, slot),
             };
             self.observer.metrics.upstream.retried();
         }
         let made = self.connector.http1().await?;
-        let attempt = http1::attempt(Exclusive::new(made, slot), request, limit);
+        let attempt = http1::attempt(Exclusive::new(made, slot), request, self.response_timeout());
         attempt.await.end()
     }
 
@@ -143,12 +144,12 @@ impl Upstream {
         &self,
         streams: &Streams,
         scheme: &Scheme,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
     ) -> Result<Box<Answer>, ForwardError> {
         if request.headers().contains_key(UPGRADE) {
             return Err(ForwardError::NoUpgrade);
         }
-        let limit = self.connector.config.response_timeout;
+        let limit = self.response_timeout();
         let place = streams.place().await?;
         let copy = if place.is_first() {
             None
@@ -158,7 +159,7 @@ impl Upstream {
         let attempt = http2::attempt(place, request, scheme.clone(), limit).await;
         let again = match attempt.next(copy) {
             Next::Done(result) => return result,
-            Next::Again(request, ()) => *request,
+            Next::Again(request, ()) => request,
         };
         self.observer.metrics.upstream.retried();
         // A connection that failed is no longer among those that have places.

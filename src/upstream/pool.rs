@@ -46,7 +46,8 @@ pub struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    /// Boxed: it goes from hand to hand with every request.
+    connection: Box<Connection>,
     since: Instant,
 }
 
@@ -103,7 +104,7 @@ impl Pool {
     ///
     /// One that is not ready yet has a task that did not run since the response ended: it is left for later, unless
     /// there is no room for another.
-    pub async fn kept(&self) -> Option<Connection> {
+    pub async fn kept(&self) -> Option<Box<Connection>> {
         if let Some(ready) = self.newest(|connection| connection.sender.is_ready()) {
             return Some(ready);
         }
@@ -117,7 +118,7 @@ impl Pool {
     }
 
     /// Those that are too old end on the way.
-    fn newest(&self, is_wanted: impl Fn(&Connection) -> bool) -> Option<Connection> {
+    fn newest(&self, is_wanted: impl Fn(&Connection) -> bool) -> Option<Box<Connection>> {
         let now = Instant::now();
         let mut idle = self.idle.borrow_mut();
         while let Some(newest) = idle.iter().rposition(|idle| is_wanted(&idle.connection)) {
@@ -134,7 +135,7 @@ impl Pool {
             || idle.connection.has_lived(now)
     }
 
-    fn keep(&self, connection: Connection) {
+    fn keep(&self, connection: Box<Connection>) {
         let is_unwanted =
             self.idle_timeout.is_zero() || self.max_idle == 0 || self.files.are_scarce();
         let now = Instant::now();
@@ -173,7 +174,7 @@ async fn sweep(pool: Weak<Pool>) {
 /// A connection in use by one exchange. Dropped without [`Exclusive::give_back`], it ends.
 #[derive(Debug)]
 pub struct Exclusive {
-    connection: Connection,
+    connection: Box<Connection>,
     upload: Option<Rc<Upload>>,
     /// Dropped last, so that the next connection is not made before this one has ended.
     slot: Slot,
@@ -182,7 +183,7 @@ pub struct Exclusive {
 impl Exclusive {
     /// A connection for an exchange that may have one.
     #[must_use]
-    pub fn new(connection: Connection, slot: Slot) -> Self {
+    pub fn new(connection: Box<Connection>, slot: Slot) -> Self {
         Self {
             connection,
             upload: None,

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::lease::Lease;
 use super::side::{Progress, Side};
 use super::websocket::Wish;
+use crate::lifecycle::aside::aside;
 use crate::lifecycle::cut::Cut;
 use crate::lifecycle::drain::Drain;
 use crate::observe::labels::{AbortLabel, TunnelEndLabel};
@@ -90,11 +91,11 @@ async fn relay(
     let mut client = Side::new(client, AbortLabel::Client, &progress, cut);
     let mut upstream = Side::new(upstream, AbortLabel::Upstream, &progress, None);
     let stopped = tokio::select! {
+        biased;
+        stopped = aside(end_here(&progress, silence, drain)) => stopped,
         copied = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER) => {
             if copied.is_ok() { Stopped::Finished } else { Stopped::Broken }
         }
-        () = fall_silent(&progress, silence) => Stopped::Silent,
-        () = drain.closing() => Stopped::Draining,
     };
     let ended = match (&stopped, progress.first_end()) {
         (Stopped::Draining, _) => TunnelEndLabel::Drain,
@@ -109,6 +110,14 @@ async fn relay(
         Stopped::Silent | Stopped::Draining => say_goodbye(&mut client, &mut upstream).await,
     }
     (ended, progress.broken())
+}
+
+/// Resolves when there is a reason here for an end.
+async fn end_here(progress: &Progress<'_>, silence: Duration, drain: &Drain) -> Stopped {
+    tokio::select! {
+        () = fall_silent(progress, silence) => Stopped::Silent,
+        () = drain.closing() => Stopped::Draining,
+    }
 }
 
 /// Resolves when nothing has moved for `silence`, or for a shorter time once one side has ended.

@@ -53,7 +53,10 @@ impl Upstream {
         room: Room,
         limits: Limits,
     ) -> Result<Whole, Unanswered> {
-        let answer = self.forward(request).await.map_err(Unanswered::Failed)?;
+        let answer = self
+            .forward(Box::new(request))
+            .await
+            .map_err(Unanswered::Failed)?;
         let waited = answer.waited;
         if !headers::is_chunked_or_plain(answer.response.headers()) {
             return Err(Unanswered::Failed(ForwardError::Coding));

@@ -9,6 +9,7 @@
 //! Facts: `docs/protocol.md`, section "Query".
 
 use std::borrow::Cow;
+use std::iter;
 
 use percent_encoding::percent_decode_str;
 
@@ -111,10 +112,21 @@ impl<'a> Found<'a> {
 
 /// Each parameter in its order: its name, decoded, and its value as it was sent.
 pub(super) fn pairs(raw_query: &str) -> impl Iterator<Item = (Cow<'_, [u8]>, &str)> {
-    raw_query.split('&').map(|pair| {
-        let (raw_name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (name(raw_name), value)
+    let mut rest = Some(raw_query);
+    iter::from_fn(move || {
+        let (pair, behind) = cut(rest?, b'&');
+        rest = behind;
+        let (raw_name, value) = cut(pair, b'=');
+        Some((name(raw_name), value.unwrap_or_default()))
     })
+}
+
+/// What is before the first `separator`, which is ASCII, and what is behind it if there is one. Much less to do for
+/// pieces as short as these than for [`str::split`].
+fn cut(text: &str, separator: u8) -> (&str, Option<&str>) {
+    let end = memchr::memchr(separator, text.as_bytes());
+    let parts = end.and_then(|end| Some((text.get(..end)?, text.get(end + 1..)?)));
+    parts.map_or((text, None), |(before, behind)| (before, Some(behind)))
 }
 
 /// A name, decoded. One that cannot be decoded keeps its "%" and so is none of ours.
@@ -128,9 +140,7 @@ pub(super) fn name(raw: &str) -> Cow<'_, [u8]> {
 /// A signature, decoded: 40 hex digits of either case.
 pub(super) fn signature(raw: &str) -> Result<Cow<'_, str>, Rejection> {
     let value = text(raw, SIGNATURE_DIGITS)?;
-    let is_signature =
-        value.len() == SIGNATURE_DIGITS && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !is_signature {
+    if value.len() != SIGNATURE_DIGITS || !is_each(&value, |byte| byte.is_ascii_hexdigit()) {
         return Err(Rejection::MalformedParameter);
     }
     Ok(value)
@@ -144,7 +154,7 @@ pub(super) fn text(raw: &str, longest: usize) -> Result<Cow<'_, str>, Rejection>
     }
     let value = decoded(raw).ok_or(Rejection::MalformedParameter)?;
     let is_in_range = (1..=longest).contains(&value.len());
-    if !is_in_range || value.bytes().any(|byte| byte.is_ascii_control()) {
+    if !is_in_range || !is_each(&value, |byte| !byte.is_ascii_control()) {
         return Err(Rejection::MalformedParameter);
     }
     Ok(value)
@@ -162,7 +172,12 @@ fn decoded(raw: &str) -> Option<Cow<'_, str>> {
 
 /// Most names and values are not.
 fn is_encoded(raw: &str) -> bool {
-    raw.as_bytes().contains(&b'%')
+    !is_each(raw, |byte| byte != b'%')
+}
+
+/// Whether all bytes are as they should be. None is left out, so that many can be looked at with one instruction.
+fn is_each(text: &str, is_good: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |are, byte| are & is_good(byte))
 }
 
 /// Whether each "%" is followed by two hex digits.

@@ -119,7 +119,11 @@ struct Fragile(Rc<tokio::sync::Notify>);
 impl Handler for Fragile {
     type Body = Full<Bytes>;
 
-    async fn handle(&self, request: Request<Incoming>, _: Rc<Client>) -> Response<Full<Bytes>> {
+    async fn handle(
+        &self,
+        request: Box<Request<Incoming>>,
+        _: Rc<Client>,
+    ) -> Response<Full<Bytes>> {
         let path = request.uri().path().to_owned();
         if path == "/wait" {
             self.0.notified().await;

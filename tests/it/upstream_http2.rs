@@ -500,3 +500,24 @@ fn a_question_to_the_server_as_a_whole_passes() {
     let star = ask(&gate, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(star, (200, "star".to_owned()));
 }
+
+/// h2 looks through whatever it has put into its table under a name, and of ids that was one for each request.
+#[test]
+fn an_id_that_no_other_request_has_is_put_into_no_table() {
+    let (sender, heads) = mpsc::channel();
+    let upstream = upstream(move |mut server, _| {
+        while let Some(head) = server.request() {
+            server.respond(head.stream, "");
+            let _ = sender.send(head);
+        }
+    });
+    let gate = gate_before(&upstream, "");
+    for _ in 0..2 {
+        assert_eq!(ask(&gate, &request("GET", "")).0, 200);
+        let head = heads.recv_timeout(SOON).unwrap();
+        // RFC 7541 section 6.2.3: a literal that is never indexed, with a name of its own: `x-request-id` in Huffman's
+        // code, which is 9 bytes long.
+        let mut pairs = head.payload.windows(2);
+        assert!(pairs.any(|pair| pair == [0x10, 0x89]), "{head:?}");
+    }
+}

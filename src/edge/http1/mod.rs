@@ -48,6 +48,7 @@ impl<H: Handler> Connections<H> {
         let client = Rc::new(client);
         let began = Cell::new(0);
         let service = service_fn(|request| {
+            let request = Box::new(request);
             let before = began.replace(began.get() + 1);
             // Boxed, so that a connection without a request holds nothing of one.
             Box::pin(self.answer_h1(request, Rc::clone(&client), before, &requests, &notes))
@@ -148,7 +149,7 @@ impl<H: Handler> Connections<H> {
     /// Answers the request behind `before` others.
     async fn answer_h1(
         &self,
-        request: Request<Incoming>,
+        request: Box<Request<Incoming>>,
         client: Rc<Client>,
         before: u64,
         requests: &Requests,

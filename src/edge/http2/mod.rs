@@ -69,6 +69,7 @@ impl<H: Handler> Connections<H> {
         let service = service_fn(move |request: Request<Incoming>| {
             let (context, begun) = (Rc::clone(&context), Rc::clone(&begun));
             let client = Rc::clone(&client);
+            let request = Box::new(request);
             // Boxed: hyper and tokio move a stream's task several times before it runs.
             Box::pin(async move {
                 let (handler, drain) = &*context;

@@ -128,9 +128,10 @@ impl Watch {
     }
 
     /// Bytes came from the client. False if it must not be heard any further.
-    pub(super) fn received(&mut self, mut bytes: &[u8]) -> bool {
+    pub(super) fn received(&mut self, mut bytes: &[u8], now: Instant) -> bool {
         while let Some(seen) = self.inbound.next(&mut bytes) {
-            if let Err(cut) = rules::check(seen, self.is_first).and_then(|()| self.receive(seen)) {
+            let checked = rules::check(seen, self.is_first);
+            if let Err(cut) = checked.and_then(|()| self.receive(seen, now)) {
                 self.cut.get_or_insert(cut);
                 return false;
             }
@@ -139,28 +140,28 @@ impl Watch {
         if !self.inbound.is_in_head() {
             self.block_since = None;
         } else if self.block_since.is_none() {
-            self.block_since = Some(Instant::now());
+            self.block_since = Some(now);
         }
         true
     }
 
-    fn receive(&mut self, seen: Seen) -> Result<(), Cut> {
+    fn receive(&mut self, seen: Seen, now: Instant) -> Result<(), Cut> {
         match (seen.kind, seen.setting) {
             (SETTINGS, Some((INITIAL_WINDOW_SIZE, value))) => {
-                self.streams.first_window(value, Instant::now());
+                self.streams.first_window(value, now);
             }
             (SETTINGS, Some(_)) => {}
             (DATA, _) => {
                 self.in_order(seen)?;
                 if seen.length == 0 && seen.flags & END_STREAM == 0 {
-                    return self.spend();
+                    return self.spend(now);
                 }
             }
             (CONTINUATION, _) => {}
             (HEADERS, _) => {
                 // Another block has ended before.
                 self.block_since = None;
-                if self.streams.requested(seen.stream, Instant::now()) {
+                if self.streams.requested(seen.stream, now) {
                     self.earn(PER_REQUEST);
                     self.is_turn_over = true;
                 }
@@ -168,16 +169,15 @@ impl Watch {
             }
             (RST_STREAM, _) => {
                 self.streams.ended(seen.stream);
-                if !self.resets.spend(Instant::now) {
+                if !self.resets.spend(now) {
                     return Err(Cut::flood(CutLabel::Resets));
                 }
             }
             (WINDOW_UPDATE, _) => {
-                self.streams
-                    .widened(seen.stream, seen.value, Instant::now());
-                return self.spend();
+                self.streams.widened(seen.stream, seen.value, now);
+                return self.spend(now);
             }
-            _ => return self.spend(),
+            _ => return self.spend(now),
         }
         Ok(())
     }
@@ -195,12 +195,12 @@ impl Watch {
     }
 
     /// A frame that carries nothing.
-    fn spend(&mut self) -> Result<(), Cut> {
+    fn spend(&mut self, now: Instant) -> Result<(), Cut> {
         if self.earned > 0 {
             self.earned -= 1;
             return Ok(());
         }
-        if self.control.spend(Instant::now) {
+        if self.control.spend(now) {
             Ok(())
         } else {
             Err(Cut::flood(CutLabel::ControlFrames))
@@ -212,21 +212,21 @@ impl Watch {
     }
 
     /// Bytes went to the client.
-    pub(super) fn sent(&mut self, mut bytes: &[u8], metrics: &Metrics) {
+    pub(super) fn sent(&mut self, mut bytes: &[u8], now: Instant, metrics: &Metrics) {
         while let Some(seen) = self.outbound.next(&mut bytes) {
-            self.send(seen, metrics);
+            self.send(seen, now, metrics);
         }
     }
 
-    fn send(&mut self, seen: Seen, metrics: &Metrics) {
+    fn send(&mut self, seen: Seen, now: Instant, metrics: &Metrics) {
         match seen.kind {
             DATA => {
-                self.streams.sent(seen.stream, seen.length, Instant::now());
+                self.streams.sent(seen.stream, seen.length, now);
                 self.earn(PER_DATA.0 + seen.length / PER_DATA.1);
                 self.end_of_response(seen);
             }
             HEADERS => {
-                self.streams.answered(seen.stream, Instant::now());
+                self.streams.answered(seen.stream, now);
                 self.end_of_response(seen);
             }
             RST_STREAM => {
@@ -236,7 +236,7 @@ impl Watch {
                 };
                 metrics.connection.stream_reset(reason);
                 // To make us reset is as good as resetting.
-                if !self.resets.spend(Instant::now) {
+                if !self.resets.spend(now) {
                     self.cut.get_or_insert(Cut::flood(CutLabel::Resets));
                 }
             }
@@ -362,10 +362,11 @@ mod tests {
 
     /// After the preface, SETTINGS and one request.
     fn begun(options: Http2Options, first_window: u8) -> Watch {
-        let mut watch = Watch::new(options, Instant::now());
-        watch.received(&[b' '; PREFACE]);
-        watch.received(&frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, first_window]));
-        assert!(watch.received(&frame(HEADERS, 5, 1, b"")));
+        let now = Instant::now();
+        let mut watch = Watch::new(options, now);
+        watch.received(&[b' '; PREFACE], now);
+        watch.received(&frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, first_window]), now);
+        assert!(watch.received(&frame(HEADERS, 5, 1, b""), now));
         watch
     }
 
@@ -375,9 +376,10 @@ mod tests {
         for (idle, response) in [(5, 60), (60, 5), (5, 5)] {
             let metrics = Metrics::new().unwrap();
             let mut watch = begun(options(idle, response), 0);
-            watch.sent(&frame(HEADERS, 4, 1, b""), &metrics);
+            let now = Instant::now();
+            watch.sent(&frame(HEADERS, 4, 1, b""), now, &metrics);
             // In the middle of a frame h2 cannot be told.
-            watch.received(&frame(PING, 0, 0, &[0; 8])[..4]);
+            watch.received(&frame(PING, 0, 0, &[0; 8])[..4], now);
             let mut dues = Vec::new();
             while watch.cut().is_none() {
                 let deadline = watch.deadline(false).unwrap();
@@ -391,28 +393,30 @@ mod tests {
 
     #[test]
     fn requests_are_given_out_before_more_is_read() {
+        let now = Instant::now();
         let mut watch = begun(options(60, 60), 0);
         assert!(watch.is_turn_over());
         watch.begin_turn();
         // Its trailers, or an answer to a PING, are no requests.
-        watch.received(&frame(PING, 1, 0, &[0; 8]));
+        watch.received(&frame(PING, 1, 0, &[0; 8]), now);
         assert!(!watch.is_turn_over());
-        watch.received(&frame(HEADERS, 5, 3, b""));
+        watch.received(&frame(HEADERS, 5, 3, b""), now);
         assert!(watch.is_turn_over());
     }
 
     #[test]
     fn traffic_allows_what_would_be_a_flood_without_it() {
         let metrics = Metrics::new().unwrap();
+        let now = Instant::now();
         let update = frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]);
         let mut watch = begun(options(60, 60), 255);
         for _ in 0..1000 {
-            watch.sent(&frame(DATA, 0, 1, b"x"), &metrics);
-            assert!(watch.received(&update.repeat(2)));
+            watch.sent(&frame(DATA, 0, 1, b"x"), now, &metrics);
+            assert!(watch.received(&update.repeat(2), now));
         }
         // What a thousand frames left over, what the request allows, and what everybody may beside the first SETTINGS.
-        assert!(watch.received(&update.repeat(1000 + 4 + 3)));
-        assert!(!watch.received(&update));
+        assert!(watch.received(&update.repeat(1000 + 4 + 3), now));
+        assert!(!watch.received(&update, now));
         assert_eq!(watch.cut().unwrap().reason, CutLabel::ControlFrames);
     }
 }

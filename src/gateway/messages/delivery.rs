@@ -11,6 +11,7 @@ use super::Message;
 use crate::config::Deliver;
 use crate::gateway::forward;
 use crate::gateway::snapshot::Counted;
+use crate::observe::request_id::RequestId;
 use crate::upstream::headers::{X_WECHAT_KEY_SLOT, X_WECHAT_RECEIVE_ID, X_WECHAT_VERIFIED};
 use crate::upstream::request_body::RequestBody;
 use crate::wechat::message::{Format, MessageQuery, Opened, plain_query, to_json};
@@ -65,7 +66,7 @@ impl Opening {
 /// As any request is forwarded.
 pub(super) fn request(
     message: &Message<'_>,
-    request_id: &HeaderValue,
+    request_id: &RequestId,
     parts: Parts,
     body: RequestBody,
 ) -> Request<RequestBody> {

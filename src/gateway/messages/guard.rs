@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode};
+use http::{Request, StatusCode};
 
 use super::{Done, Message, Messages};
 use crate::gateway::answer;
@@ -16,6 +16,7 @@ use crate::observe::chain::Chain;
 use crate::observe::exchange::Observer;
 use crate::observe::labels::{Label, RefusalLabel, ReplyLabel, UpstreamErrorLabel};
 use crate::observe::metrics::MessageCounters;
+use crate::observe::request_id::RequestId;
 use crate::upstream::error::BodyError;
 use crate::upstream::held::Unheld;
 use crate::upstream::request_body::RequestBody;
@@ -80,7 +81,7 @@ impl Messages {
             Unanswered::Partial(why) => why,
         };
         counters.reply(ReplyLabel::Unreadable);
-        let request_id = pending.request_id.to_str().unwrap_or_default();
+        let request_id = &*pending.request_id.text();
         if let Unheld::NoRoom = why {
             tracing::warn!(endpoint = %message.counted.name, request_id, "no room for a reply: limits.messages");
             let metrics = &self.observer.metrics;
@@ -110,7 +111,7 @@ struct Late {
     arrived: Instant,
     name: Arc<str>,
     counters: Arc<MessageCounters>,
-    request_id: HeaderValue,
+    request_id: RequestId,
     observer: Arc<Observer>,
 }
 
@@ -126,7 +127,7 @@ impl Late {
     }
 
     fn account(&self, whole: &Result<Whole, Unanswered>) {
-        let request_id = self.request_id.to_str().unwrap_or_default();
+        let request_id = &*self.request_id.text();
         let after = self.arrived.elapsed();
         let (error, kind) = match whole {
             Ok(_) => {

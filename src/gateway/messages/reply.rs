@@ -3,6 +3,8 @@
 //! An error page is never sealed: for the platform it would be a message to the user. What the upstream says to an
 //! opened message goes out sealed or not at all.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode, Version};
@@ -50,7 +52,7 @@ pub(super) fn answer(
         endpoint = %message.counted.name,
         reason = reply.label(),
         status = whole.head.status.as_u16(),
-        request_id = pending.request_id.to_str().unwrap_or_default(),
+        request_id = &*pending.request_id.text(),
         "the upstream's reply cannot be sealed"
     );
     let status = whole.head.status;
@@ -106,7 +108,12 @@ fn sealed(message: &Message<'_>, opening: &Opening, content: &[u8]) -> Option<Ow
     };
     let mut random = [0; 16];
     aws_lc_rs::rand::fill(&mut random).ok()?;
-    let text = sealer.seal(random, unix_seconds(), &opening.nonce, content);
+    let text = sealer.seal(
+        random,
+        unix_seconds(SystemTime::now()),
+        &opening.nonce,
+        content,
+    );
     let mut response: Response<Bytes> = respond::text(StatusCode::OK, text);
     let kind = HeaderValue::from_static(frame.media_type());
     response.headers_mut().insert(CONTENT_TYPE, kind);

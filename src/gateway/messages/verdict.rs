@@ -1,5 +1,7 @@
 //! Whether a platform sent a message: counted, and logged if not.
 
+use std::time::SystemTime;
+
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
@@ -79,7 +81,7 @@ impl Messages {
     ) -> Result<Genuine, Rejection> {
         let endpoint = message.endpoint;
         let clock = Clock {
-            now: unix_seconds(),
+            now: unix_seconds(SystemTime::now()),
             window: endpoint.timestamp_window,
         };
         let mode = endpoint.messages.mode;
@@ -137,7 +139,7 @@ pub(super) fn reject(
         reason = rejection.label(),
         client = %caller.address,
         listener = caller.listener.label(),
-        request_id = pending.request_id.to_str().unwrap_or_default(),
+        request_id = &*pending.request_id.text(),
         cause = rejection.cause_zh(),
         cause_en = rejection.cause_en(),
         "{}",

@@ -66,7 +66,7 @@ fn verification(seen: Seen) -> VerificationView {
         endpoint: seen.endpoint.to_string(),
         client: seen.client,
         listener: seen.listener.label(),
-        request_id: seen.request_id,
+        request_id: seen.request_id.text().into_owned(),
         verdict: seen.verdict,
         cause: seen.cause.map(|cause| CauseView {
             label: cause.label,

@@ -3,6 +3,8 @@
 use std::io::{self, ErrorKind, Read};
 use std::time::{Duration, Instant};
 
+use super::cause::Cause;
+
 /// The most bytes of an answer that are read, head included.
 const LARGEST: usize = 64 * 1024;
 const HEADERS: usize = 100;
@@ -77,7 +79,7 @@ pub enum NoAnswer {
     /// The connection was ended since there was no certificate of ours.
     CertificateWanted,
     /// There was no connection to ask over, or it broke.
-    Broken(String),
+    Broken(&'static Cause),
 }
 
 /// What a probe got.

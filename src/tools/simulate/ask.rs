@@ -26,27 +26,12 @@ pub struct Asker<'a> {
 impl Asker<'_> {
     /// One request of the plan, and what its answer alone tells.
     pub fn one(&mut self, role: Role) -> Outcome {
-        let console = self.console;
-        let target = self.target;
+        if matches!(role, Role::Message | Role::ForgedMessage) {
+            return self.message(role);
+        }
+        let (console, target) = (self.console, self.target);
         let version = role.version(console);
         let (nonce, echo, signing) = role.shape();
-        if matches!(role, Role::Message | Role::ForgedMessage) {
-            let (query, body) = console.message(signing, &mut self.dice);
-            let request = request::post(target, &query, version, &body);
-            let reply = connection::ask(&self.dial, false, &request);
-            let is_good = role == Role::Message;
-            return Outcome {
-                role,
-                asked: None,
-                findings: if is_good {
-                    judge::message(&reply, console)
-                } else {
-                    Vec::new()
-                },
-                reply,
-                is_moot: false,
-            };
-        }
         let asked = console.verification(nonce, echo, signing, &mut self.dice);
         let client = Client::Console(console.platform);
         let request = request::get(target, &asked.query, version, client);
@@ -59,6 +44,26 @@ impl Asker<'_> {
         Outcome {
             role,
             asked: Some(asked),
+            reply,
+            findings,
+            is_moot: false,
+        }
+    }
+
+    fn message(&mut self, role: Role) -> Outcome {
+        let (_, _, signing) = role.shape();
+        let (query, body) = self.console.message(signing, &mut self.dice);
+        let version = role.version(self.console);
+        let request = request::post(self.target, &query, version, &body);
+        let reply = connection::ask(&self.dial, false, &request);
+        let findings = if role == Role::Message {
+            judge::message(&reply, self.console)
+        } else {
+            Vec::new()
+        };
+        Outcome {
+            role,
+            asked: None,
             reply,
             findings,
             is_moot: false,

@@ -113,8 +113,8 @@ pub fn handshake(dial: &Dial, variant: Variant) -> Result<Option<Session>, Findi
 /// One request on a connection of its own, and what comes back.
 pub fn ask(dial: &Dial, without_sni: bool, request: &str) -> Reply {
     let began = Instant::now();
-    let broken = |finding: &Finding| NoAnswer::Broken(finding.cause.label.to_owned());
-    let mut timed = tcp(dial, began).map_err(|finding| broken(&finding))?;
+    let broken = |finding: Finding| NoAnswer::Broken(finding.cause);
+    let mut timed = tcp(dial, began).map_err(broken)?;
     let Some(name) = &dial.tls_name else {
         return exchange(&mut timed, request, began);
     };
@@ -122,8 +122,7 @@ pub fn ask(dial: &Dial, without_sni: bool, request: &str) -> Reply {
         without_sni,
         ..Variant::default()
     };
-    let (connection, asked) =
-        tls_over(&mut timed, name, variant).map_err(|finding| broken(&finding))?;
+    let (connection, asked) = tls_over(&mut timed, name, variant).map_err(broken)?;
     let mut stream = StreamOwned::new(connection, timed);
     let reply = exchange(&mut stream, request, began);
     match reply {

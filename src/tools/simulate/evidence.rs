@@ -49,7 +49,7 @@ pub fn of_none(none: &NoAnswer, console: &Console) -> String {
                 shown(&String::from_utf8_lossy(bytes), 20, console)
             )
         }
-        NoAnswer::Broken(what) => what.clone(),
+        NoAnswer::Broken(cause) => cause.label.to_owned(),
         NoAnswer::Closed | NoAnswer::Timeout | NoAnswer::CertificateWanted => String::new(),
     }
 }

@@ -6,6 +6,7 @@ use super::causes::{body, message, network, status};
 use super::console::{Asked, Console};
 use super::request::Version;
 use super::target::Target;
+use super::words::Page;
 use super::{evidence, judge_body, judge_status, reply};
 
 /// Looks at the answer to a verification that must be good.
@@ -55,7 +56,7 @@ pub fn message(given: &Reply, console: &Console) -> Vec<Finding> {
     };
     let seen = evidence::of(answer, console);
     let lower = answer.text().to_lowercase();
-    let is_csrf = super::words::Page::Csrf.is(&lower);
+    let is_csrf = Page::Csrf.is(&lower);
     let cause = match answer.status {
         200 if answer.end != End::Whole => Some(&message::MESSAGE_UNANSWERED),
         200 => reply::fault(answer, console),

@@ -222,11 +222,13 @@ impl Run<'_> {
 /// Whether there is nobody left to ask.
 fn is_gone(last: Option<&Outcome>) -> bool {
     let Some(Outcome {
-        reply: Err(NoAnswer::Broken(what)),
+        reply: Err(NoAnswer::Broken(cause)),
         ..
     }) = last
     else {
         return false;
     };
-    what == network::CONNECTION_REFUSED.label || what == network::CONNECTION_TIMEOUT.label
+    [&network::CONNECTION_REFUSED, &network::CONNECTION_TIMEOUT]
+        .iter()
+        .any(|gone| gone.label == cause.label)
 }

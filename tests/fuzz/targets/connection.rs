@@ -178,7 +178,7 @@ impl Service {
 impl Handler for Service {
     type Body = Full<Bytes>;
 
-    async fn handle(&self, request: Request<Incoming>, _: Rc<Client>) -> Response<Self::Body> {
+    async fn handle(&self, request: Box<Request<Incoming>>, _: Rc<Client>) -> Response<Self::Body> {
         let (parts, mut body) = request.into_parts();
         let before = self.seen.borrow().len();
         self.seen.borrow_mut().push(Seen::Served(Box::new(Served {
