@@ -27,9 +27,9 @@ FIGURES = ("p50_ms", "p99_ms", "p999_ms")
 def capacity(at: Stage, target: Server, seconds: float) -> float:
     """Requests per second of the processor."""
     core = int(at.proxy_cores)
-    at.load.wrk(target.port, "/1k", 64, 1)
+    at.load.wrk(target.port, "/1k", CONNECTIONS, 1)
     before = cpu.busy(core)
-    outcome = at.load.wrk(target.port, "/1k", 64, seconds)
+    outcome = at.load.wrk(target.port, "/1k", CONNECTIONS, seconds)
     return outcome.requests / max(cpu.busy(core) - before, cpu.TICK)
 
 
