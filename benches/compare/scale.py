@@ -4,12 +4,16 @@ The load has its share of the same processors, so that requests per second say l
 per request of one worker and of two, in turn and under the same load: if two need r times as much, then together they can
 do 2 / r of what one can, unless they wait for each other or wake each other. Waiting for a lock is a call of futex, waking
 another thread's epoll a write to its eventfd (data goes by other calls).
+
+Two load programs run at once, each with half of the connections: beside a single one, one worker would have a processor to
+itself, and two would not.
 """
 
 import re
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median
 
@@ -25,29 +29,39 @@ from stage import Stage
 LEAST = 1.7
 # More calls for each request by which threads wait for each other are a lock on the way of requests.
 MOST_CALLS = 0.05
+LOADS = 2
 
 
 @dataclass(frozen=True)
 class Kind:
+    """`load` is one of the LOADS programs."""
+
     name: str
-    measure: Callable[[Load, int, float], Outcome]
+    load: Callable[[Load, int, float], Outcome]
+
+    def requests(self, at: Stage, port: int, seconds: float) -> int:
+        """How many were answered under all of the load."""
+        with ThreadPoolExecutor(LOADS) as programs:
+            running = [programs.submit(self.load, at.load, port, seconds) for _ in range(LOADS)]
+        outcomes = [program.result() for program in running]
+        if any(outcome.errors or not outcome.requests for outcome in outcomes):
+            raise SystemExit(f"scale: {self.name}: {outcomes}")
+        return sum(outcome.requests for outcome in outcomes)
 
 
 KINDS = [
-    Kind("HTTP/1.1, 64 connections", lambda load, port, seconds: load.wrk(port, "/1k", 64, seconds)),
-    Kind("HTTP/2, 16 × 16", lambda load, port, seconds: load.h2load(port, "/1k", 16, 16, seconds)),
-    Kind("verification", lambda load, port, seconds: load.wrk(port, workloads.verification(), 64, seconds)),
-    Kind("new connections", lambda load, port, seconds: load.client("handshakes", port, "full", 8, f"{seconds}s")),
+    Kind("HTTP/1.1, 64 connections", lambda load, port, seconds: load.wrk(port, "/1k", 32, seconds)),
+    Kind("HTTP/2, 16 × 16", lambda load, port, seconds: load.h2load(port, "/1k", 8, 16, seconds)),
+    Kind("verification", lambda load, port, seconds: load.wrk(port, workloads.verification(), 32, seconds)),
+    Kind("new connections", lambda load, port, seconds: load.client("handshakes", port, "full", 4, f"{seconds}s")),
 ]
 
 
 def cost(at: Stage, kind: Kind, target: Server, seconds: float) -> float:
     """Microseconds of CPU for each request."""
     before = cpu.seconds(target.pid)
-    outcome = kind.measure(at.load, target.port, seconds)
-    if outcome.errors or not outcome.requests:
-        raise SystemExit(f"scale: {kind.name}: {outcome}")
-    return (cpu.seconds(target.pid) - before) / outcome.requests * 1e6
+    requests = kind.requests(at, target.port, seconds)
+    return (cpu.seconds(target.pid) - before) / requests * 1e6
 
 
 def calls(at: Stage, kind: Kind, target: Server) -> float:
@@ -56,7 +70,7 @@ def calls(at: Stage, kind: Kind, target: Server) -> float:
     command = ["strace", "-f", "-qq", "-c", "-e", "trace=futex,write,epoll_wait", "-o", str(counts), "-p", str(target.pid)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as tracer:
         try:
-            outcome = kind.measure(at.load, target.port, 2)
+            requests = kind.requests(at, target.port, 2)
         finally:
             tracer.terminate()
             tracer.wait(20)
@@ -65,7 +79,7 @@ def calls(at: Stage, kind: Kind, target: Server) -> float:
     # A worker waits for its sockets in any case.
     if "epoll_wait" not in found:
         raise SystemExit("scale: strace has seen nothing: may it trace?")
-    return (found.get("futex", 0) + found.get("write", 0)) / max(outcome.requests, 1)
+    return (found.get("futex", 0) + found.get("write", 0)) / requests
 
 
 def scale(at: Stage, kind: Kind, one: Server, two: Server, rounds: int, seconds: float) -> dict[str, float]:
