@@ -3,6 +3,7 @@
 //! Name, dates and path are looked at apart: a certificate that has expired may have the wrong name too.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -110,10 +111,7 @@ fn facts(leaf: &X509, sent: usize, now: u64) -> Facts {
                 GeneralName::DnsName(name) => {
                     Some(evidence::of_certificate(name.as_str()).to_ascii_lowercase())
                 }
-                GeneralName::IpAddress(bytes) => match bytes.as_bytes() {
-                    [a, b, c, d] => Some(format!("{a}.{b}.{c}.{d}")),
-                    _ => None,
-                },
+                GeneralName::IpAddress(bytes) => address(bytes.as_bytes()),
                 _ => None,
             })
             .take(MOST_NAMES)
@@ -122,6 +120,13 @@ fn facts(leaf: &X509, sent: usize, now: u64) -> Facts {
         days_left: end.saturating_sub_unsigned(now).div_euclid(DAY),
         sent,
     }
+}
+
+/// As text; `None` if it is neither of version 4 nor of version 6.
+fn address(bytes: &[u8]) -> Option<String> {
+    let address = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    let address = address.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
+    address.ok().map(|address| address.to_string())
 }
 
 fn dates(leaf: &X509, facts: &Facts, now: u64) -> Vec<Finding> {
@@ -219,5 +224,18 @@ fn unverified(error: &Error, parsed: &[X509]) -> (&'static Cause, String) {
         (&tls::CERTIFICATE_CHAIN_INCOMPLETE, shown)
     } else {
         (&tls::CERTIFICATE_UNTRUSTED, shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_tells_its_names_and_its_addresses_of_either_kind() {
+        let names = ["wx.test", "192.0.2.7", "2001:db8::7", "::ffff:192.0.2.8"];
+        let made = rcgen::generate_simple_self_signed(names.map(str::to_owned)).unwrap();
+        let leaf = X509::from_der(made.cert.der()).unwrap();
+        assert_eq!(facts(&leaf, 1, 0).names, names);
     }
 }
