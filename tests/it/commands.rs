@@ -173,10 +173,8 @@ fn the_demos_stream_comes_line_by_line() {
     ]);
     let line = demo.commands()[5];
     assert!(line.contains("/stream"), "{line}");
-    // What is held back comes all at once each time; a busy machine is not late with the first line each time.
-    let took: Vec<Duration> = (0..3).map(|_| streamed(line)).collect();
-    let is_steady = |took: &Duration| took.as_millis() >= 1500;
-    assert!(took.iter().any(is_steady), "all at once: {took:?}");
+    let took = streamed(line);
+    assert!(took.as_millis() >= 1500, "all at once: {took:?}");
 }
 
 /// How long after its first line the stream's last one comes.
