@@ -429,6 +429,29 @@ fn what_cannot_be_asked_is_a_usage_error_without_a_secret() {
     }
 }
 
+/// It has no end and would have all memory; it is left with a part of it.
+#[test]
+fn no_more_is_read_of_a_secrets_file_than_a_secret_may_have() {
+    let dir = TempDir::new().unwrap();
+    let marked = dir.path().join("token");
+    std::fs::write(&marked, format!("\u{feff}{TOKEN}")).unwrap();
+    let marked = format!("file:{}", marked.to_str().unwrap());
+    for (file, text) in [
+        ("file:/dev/zero", "the file has more than 4096 bytes"),
+        (marked.as_str(), "UTF-8 BOM"),
+    ] {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "ulimit -v 2000000; exec \"$0\" \"$@\""])
+            .arg(env!("CARGO_BIN_EXE_wxgate"))
+            .args(["simulate", "http://127.0.0.1:1/", "--token", file])
+            .args(["--platform", "official_account"]);
+        let told = finish(command);
+        assert_eq!(told.code, Some(2), "{}{}", told.out, told.err);
+        assert!(told.err.contains(text), "{text} in {}", told.err);
+    }
+}
+
 /// A configuration with one endpoint, `shop`.
 fn configuration(dir: &Path) -> String {
     certificate(dir, &["wx.test"]);
