@@ -116,6 +116,18 @@ fn from_variable(place: &Place<'_>, name: &str) -> Result<Secret, Wrong> {
     }
 }
 
+/// `what` is read here, such as "the token"; and the file or variable that it is read from, if it is one.
+pub(super) fn described(what: &str, place: &Place<'_>) -> String {
+    let given = |key| place.value().as_dict()?.get(key)?.as_str();
+    if let Some(path) = given("file") {
+        return format!("{what} in {}", place.config().resolve(path).display());
+    }
+    match given("env") {
+        Some(name) => format!("{what} in {}", shown_variable(name)),
+        None => what.to_owned(),
+    }
+}
+
 /// Somebody will write the secret itself where its variable's name belongs.
 fn shown_variable(name: &str) -> String {
     let is_usual = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
@@ -234,6 +246,32 @@ mod tests {
             .with_file("token", b"abc\xff")
             .refusal();
         assert!(refusal.contains("token is not UTF-8 text"), "{refusal}");
+    }
+
+    #[test]
+    fn a_wrong_secret_is_told_with_the_file_or_the_variable_that_it_stands_in() {
+        for (token, place) in [
+            ("a b", "the token has"),
+            ("{file: token}", "the token in token has"),
+            (
+                "{env: TOKEN}",
+                "the token in the environment variable TOKEN has",
+            ),
+            (
+                "{env: token}",
+                "the token in the environment variable named here has",
+            ),
+        ] {
+            let refusal = trial(token)
+                .with_file("token", "a b\n")
+                .with_variable("TOKEN", "a b")
+                .with_variable("token", "a b")
+                .refusal();
+            assert!(
+                refusal.contains(&format!("tokens[0] (config.yaml): {place} ")),
+                "{refusal}"
+            );
+        }
     }
 
     #[test]
