@@ -261,6 +261,18 @@ domain_files: {MP_verify_AbCdEfGhIjKlMnOp.txt: }
     assert!(!output.contains("s3cret"), "{output}");
 }
 
+/// The parser alone speaks of a character that cannot start a token.
+#[test]
+fn check_takes_a_tab_for_what_it_is() {
+    let dir = TempDir::new().unwrap();
+    let Ended { code, output } = check(dir.path(), "upstream:\n\turl: 'http://app:8080'\n");
+    assert_eq!(code, Some(78), "{output}");
+    assert!(
+        output.contains("line 2 column 1") && output.contains("a tab? indent with blanks"),
+        "{output}"
+    );
+}
+
 #[test]
 fn healthcheck_tells_ready_from_draining_from_down() {
     let upstream = Recorder::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
