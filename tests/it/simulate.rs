@@ -345,6 +345,13 @@ fn what_cannot_be_asked_is_a_usage_error_without_a_secret() {
     let missing = missing.to_str().unwrap();
     let secret_file = format!("file:{missing}");
     let config = configuration(dir.path());
+    let without = dir.path().join("without.yaml");
+    std::fs::write(
+        &without,
+        "upstream: {url: 'http://127.0.0.1:1'}\nlisten: {https: []}\n",
+    )
+    .unwrap();
+    let without = without.to_str().unwrap().to_owned();
     let base = ["--platform", "official_account"];
     for (arguments, text) in [
         (vec!["wx.test/wx"], "must begin with http"),
@@ -401,7 +408,11 @@ fn what_cannot_be_asked_is_a_usage_error_without_a_secret() {
         (vec!["http://a/", "--endpoint", "x"], "needs --config"),
         (
             vec!["http://a/", "--endpoint", "x", "--config", &config],
-            "there is no endpoint x; there are: shop",
+            "there is no endpoint \"x\"; there are: shop",
+        ),
+        (
+            vec!["http://a/", "--endpoint", "x", "--config", &without],
+            "the configuration has no endpoints",
         ),
         (
             vec!["http://a/", "--endpoint", "shop", "--config", missing],

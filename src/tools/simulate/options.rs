@@ -194,11 +194,12 @@ fn configured(path: Option<&Path>, name: &str) -> Result<(Console, Others), Usag
 fn consoles(endpoints: &[Endpoint], name: &str) -> Result<(Console, Others), UsageError> {
     let names: Vec<&str> = endpoints.iter().map(|e| e.name.as_str()).collect();
     let found = endpoints.iter().find(|endpoint| endpoint.name == name);
-    let found = found.ok_or_else(|| {
-        wrong(format!(
-            "there is no endpoint {name}; there are: {}",
+    let found = found.ok_or_else(|| match *names {
+        [] => wrong("the configuration has no endpoints"),
+        _ => wrong(format!(
+            "there is no endpoint {name:?}; there are: {}",
             names.join(", ")
-        ))
+        )),
     })?;
     let own = console(found).ok_or_else(|| wrong(format!("endpoint {name} has no token")))?;
     let others = endpoints.iter().filter(|endpoint| endpoint.name != name);
