@@ -414,6 +414,8 @@ fn what_cannot_be_asked_is_a_usage_error_without_a_secret() {
             vec!["http://a/", "--endpoint", "x", "--config", &without],
             "the configuration has no endpoints",
         ),
+        (vec!["http://a/", "--timeout", "0s"], "1ms to 1h"),
+        (vec!["http://a/", "--timeout", "500000000000y"], "1ms to 1h"),
         (
             vec!["http://a/", "--endpoint", "shop", "--config", missing],
             "cannot read",
