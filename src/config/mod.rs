@@ -39,6 +39,7 @@ pub use config_error::ConfigError;
 pub use contents::Contents;
 pub use env::Environment;
 pub use fault::{Fault, Faults};
+pub use file::read as read_file;
 pub use layers::Config;
 pub use overrides::{Override, OverrideError};
 pub use secret::{Secret, SecretFileError};

@@ -442,23 +442,31 @@ fn what_cannot_be_asked_is_a_usage_error_without_a_secret() {
     }
 }
 
-/// It has no end and would have all memory; it is left with a part of it.
+/// What has no end would have all memory; there is a part of it only.
 #[test]
-fn no_more_is_read_of_a_secrets_file_than_a_secret_may_have() {
+fn no_more_is_read_of_a_file_than_may_be_in_it() {
     let dir = TempDir::new().unwrap();
     let marked = dir.path().join("token");
     std::fs::write(&marked, format!("\u{feff}{TOKEN}")).unwrap();
     let marked = format!("file:{}", marked.to_str().unwrap());
-    for (file, text) in [
-        ("file:/dev/zero", "the file has more than 4096 bytes"),
-        (marked.as_str(), "UTF-8 BOM"),
+    for (flag, file, text) in [
+        (
+            "--token",
+            "file:/dev/zero",
+            "the file has more than 4096 bytes",
+        ),
+        ("--token", marked.as_str(), "UTF-8 BOM"),
+        ("--ca", "/dev/zero", "the file has more than 1048576 bytes"),
     ] {
         let mut command = Command::new("sh");
         command
             .args(["-c", "ulimit -v 2000000; exec \"$0\" \"$@\""])
             .arg(env!("CARGO_BIN_EXE_wxgate"))
-            .args(["simulate", "http://127.0.0.1:1/", "--token", file])
+            .args(["simulate", "http://127.0.0.1:1/", flag, file])
             .args(["--platform", "official_account"]);
+        if flag == "--ca" {
+            command.args(["--token", TOKEN]);
+        }
         let told = finish(command);
         assert_eq!(told.code, Some(2), "{}{}", told.out, told.err);
         assert!(told.err.contains(text), "{text} in {}", told.err);

@@ -22,10 +22,13 @@ use x509_cert::time::Time;
 use super::cause::{Cause, Finding};
 use super::causes::tls;
 use super::evidence;
+use crate::config::read_file;
 
 const DAY: i64 = 24 * 60 * 60;
 /// Fewer days than this are a warning.
 const SOON_DAYS: i64 = 14;
+/// As large as a file of authorities may be, in bytes: the system's whole bundle has a quarter.
+const LARGEST_FILE: usize = 1024 * 1024;
 /// Names of a certificate that are shown.
 const MOST_NAMES: usize = 100;
 
@@ -51,7 +54,7 @@ pub fn authorities(own: Option<&Path>) -> io::Result<RootCertStore> {
     store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = own {
         let certificates: Result<Vec<_>, _> =
-            CertificateDer::pem_slice_iter(&std::fs::read(path)?).collect();
+            CertificateDer::pem_slice_iter(&read_file(path, LARGEST_FILE)?).collect();
         let certificates = certificates.map_err(io::Error::other)?;
         if store.add_parsable_certificates(certificates).0 == 0 {
             return Err(io::Error::other("there is no certificate in it"));
