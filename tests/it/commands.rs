@@ -220,6 +220,15 @@ fn the_demo_takes_other_ports_where_its_own_are_taken() {
     assert!(paste(demo.commands()[0]).ends_with(ECHO));
 }
 
+#[test]
+fn the_demo_finds_ports_also_where_one_is_asked_for_thrice() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = socket.local_addr().unwrap().to_string();
+    drop(socket);
+    let demo = demo(&["--https", &free, "--http", &free, "--admin", &free]);
+    assert!(paste(demo.commands()[0]).ends_with(ECHO));
+}
+
 fn check(dir: &Path, yaml: &str) -> Ended {
     let path = dir.join("config.yaml");
     std::fs::write(&path, yaml).unwrap();
