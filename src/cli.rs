@@ -147,8 +147,8 @@ pub struct SimulateArgs {
     /// Connect there, whatever the name in the URL says: a server that has no public name yet.
     #[arg(long, value_name = "IP:PORT")]
     pub connect: Option<SocketAddr>,
-    /// Longest wait for each answer.
-    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    /// Longest wait for each answer, 1ms to 1h.
+    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = wait)]
     pub timeout: Duration,
     /// Send no messages (POST), which the server would take for real ones.
     #[arg(long)]
@@ -159,6 +159,15 @@ pub struct SimulateArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+fn wait(text: &str) -> Result<Duration, String> {
+    let wait = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if (Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&wait) {
+        Ok(wait)
+    } else {
+        Err("allowed is 1ms to 1h".to_owned())
+    }
 }
 
 impl fmt::Debug for SimulateArgs {

@@ -33,7 +33,7 @@ impl Files {
 ///
 /// # Errors
 /// What the system says, or [`io::ErrorKind::FileTooLarge`] beyond `limit` bytes.
-pub(super) fn read(path: &Path, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+pub fn read(path: &Path, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = File::open(path)?;
     let expected = usize::try_from(file.metadata()?.len()).unwrap_or(limit);
     // One byte more than allowed tells "too large" from "just fits"; a second one lets the reader see the end.

@@ -39,9 +39,10 @@ pub use config_error::ConfigError;
 pub use contents::Contents;
 pub use env::Environment;
 pub use fault::{Fault, Faults};
+pub use file::read as read_file;
 pub use layers::Config;
 pub use overrides::{Override, OverrideError};
-pub use secret::Secret;
+pub use secret::{Secret, SecretFileError};
 pub use settings::{
     Acme, BodyLimits, Boot, ChallengeType, ClientAuth, ClientCertificate, Collector, Deliver,
     Drain, Endpoint, EndpointPath, ExternalAccount, Handling, Headers, Http, Http2Limits, Limits,

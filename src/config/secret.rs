@@ -4,11 +4,16 @@
 //! file or a variable is never in it.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
+use std::str::Utf8Error;
 
 use figment::value::Value;
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::fault::Wrong;
+use super::file;
 use super::place::{Place, kind};
 
 /// What a secret may be.
@@ -25,6 +30,27 @@ impl Secret {
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
+    }
+
+    /// The text in the file at `path`, 4096 bytes at most, without one line break at its end.
+    ///
+    /// # Errors
+    /// See [`SecretFileError`].
+    pub fn read_file(path: &Path) -> Result<Self, SecretFileError> {
+        Self::of_file(file::read(path, LARGEST_FILE))
+    }
+
+    fn of_file(read: io::Result<Zeroizing<Vec<u8>>>) -> Result<Self, SecretFileError> {
+        let bytes = read.map_err(SecretFileError::Unreadable)?;
+        if bytes.starts_with(b"\xef\xbb\xbf") {
+            return Err(SecretFileError::Marked);
+        }
+        let text = std::str::from_utf8(&bytes).map_err(SecretFileError::NotText)?;
+        let text = match text.strip_suffix('\n') {
+            Some(line) => line.strip_suffix('\r').unwrap_or(line),
+            None => text,
+        };
+        Ok(Self::new(text.to_owned()))
     }
 
     /// The text itself. Whoever asks must not print it.
@@ -44,6 +70,20 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secret({} characters)", self.0.chars().count())
     }
+}
+
+/// Why a file has no secret in it. `Display` completes "the file …"; nothing tells what stands in it.
+#[derive(Debug, Error)]
+pub enum SecretFileError {
+    /// Too large, too.
+    #[error("cannot be read: {0}")]
+    Unreadable(io::Error),
+    /// An editor wrote three bytes before the text.
+    #[error("starts with a UTF-8 BOM: save it as UTF-8 without BOM")]
+    Marked,
+    /// Not UTF-8.
+    #[error("is not UTF-8 text: {0}")]
+    NotText(Utf8Error),
 }
 
 /// The secret at `place`.
@@ -76,6 +116,18 @@ fn from_variable(place: &Place<'_>, name: &str) -> Result<Secret, Wrong> {
     }
 }
 
+/// `what` is read here, such as "the token"; and the file or variable that it is read from, if it is one.
+pub(super) fn described(what: &str, place: &Place<'_>) -> String {
+    let given = |key| place.value().as_dict()?.get(key)?.as_str();
+    if let Some(path) = given("file") {
+        return format!("{what} in {}", place.config().resolve(path).display());
+    }
+    match given("env") {
+        Some(name) => format!("{what} in {}", shown_variable(name)),
+        None => what.to_owned(),
+    }
+}
+
 /// Somebody will write the secret itself where its variable's name belongs.
 fn shown_variable(name: &str) -> String {
     let is_usual = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
@@ -96,33 +148,22 @@ fn from_file(place: &Place<'_>, path: &str) -> Result<Secret, Wrong> {
     let is_path = is_path(path);
     let path = place.config().resolve(path);
     let shown = path.display();
-    let bytes = place
-        .config()
-        .files()
-        .read(&path, LARGEST_FILE)
-        .map_err(|error| {
-            if is_path || path.symlink_metadata().is_ok() {
-                Wrong::unreadable(&path, error).but("")
-            } else {
-                Wrong::found("the file named here cannot be read (name not shown)")
-                    .because(error)
-                    .but("")
-            }
-        })?;
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        return Err(Wrong::found(format!("{shown} starts with a UTF-8 BOM"))
-            .but("save it as UTF-8 without BOM"));
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|error| {
-        Wrong::found(format!("{shown} is not UTF-8 text"))
+    let read = place.config().files().read(&path, LARGEST_FILE);
+    Secret::of_file(read).map_err(|error| match error {
+        SecretFileError::Unreadable(error) if is_path || path.symlink_metadata().is_ok() => {
+            Wrong::unreadable(&path, error).but("")
+        }
+        SecretFileError::Unreadable(error) => {
+            Wrong::found("the file named here cannot be read (name not shown)")
+                .because(error)
+                .but("")
+        }
+        SecretFileError::Marked => Wrong::found(format!("{shown} starts with a UTF-8 BOM"))
+            .but("save it as UTF-8 without BOM"),
+        SecretFileError::NotText(error) => Wrong::found(format!("{shown} is not UTF-8 text"))
             .because(error)
-            .but("")
-    })?;
-    let text = match text.strip_suffix('\n') {
-        Some(line) => line.strip_suffix('\r').unwrap_or(line),
-        None => text,
-    };
-    Ok(Secret::new(text.to_owned()))
+            .but(""),
+    })
 }
 
 #[cfg(test)]
@@ -205,6 +246,32 @@ mod tests {
             .with_file("token", b"abc\xff")
             .refusal();
         assert!(refusal.contains("token is not UTF-8 text"), "{refusal}");
+    }
+
+    #[test]
+    fn a_wrong_secret_is_told_with_the_file_or_the_variable_that_it_stands_in() {
+        for (token, place) in [
+            ("a b", "the token has"),
+            ("{file: token}", "the token in token has"),
+            (
+                "{env: TOKEN}",
+                "the token in the environment variable TOKEN has",
+            ),
+            (
+                "{env: token}",
+                "the token in the environment variable named here has",
+            ),
+        ] {
+            let refusal = trial(token)
+                .with_file("token", "a b\n")
+                .with_variable("TOKEN", "a b")
+                .with_variable("token", "a b")
+                .refusal();
+            assert!(
+                refusal.contains(&format!("tokens[0] (config.yaml): {place} ")),
+                "{refusal}"
+            );
+        }
     }
 
     #[test]

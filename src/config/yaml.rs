@@ -41,10 +41,16 @@ pub(super) fn parse(text: &str) -> Result<Dict, yaml_serde::Error> {
 /// How the messages begin in front of which the parser puts the keys above.
 const REASONS: [&str; 3] = ["invalid type: ", "a key is given twice", "the key `"];
 
+/// What the parser says of a tab in front of a key, a usual slip of editors.
+const NO_TOKEN: &str = "found character that cannot start any token";
+
 /// The parser quotes a text that does not fit its tag (`!!int abc`), and names the keys above a fault, among which may
 /// be a secret as in [`printable`]: such a message keeps its place only.
 fn without_value(error: yaml_serde::Error) -> yaml_serde::Error {
     let shown = error.to_string();
+    if shown.contains(NO_TOKEN) {
+        return de::Error::custom(format_args!("{shown} (a tab? indent with blanks)"));
+    }
     if !shown.contains("invalid value: ") {
         // A key may have these words as well; the parser's own come last.
         let begin = REASONS

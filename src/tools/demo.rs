@@ -72,8 +72,7 @@ pub enum DemoError {
 /// See [`DemoError`].
 pub fn prepare(args: &DemoArgs) -> Result<Demo, DemoError> {
     let backend = demo_backend::start().map_err(DemoError::Backend)?;
-    let https = free(args.https)?;
-    let mut settings = settings(backend, https, free(args.http)?, free(args.admin)?)?;
+    let mut settings = settings(backend, free([args.https, args.http, args.admin])?)?;
     let token = Token::new(TOKEN.to_owned()).map_err(|_| DemoError::Credentials)?;
     let key = AesKey::from_encoding_aes_key(KEY).map_err(|_| DemoError::Credentials)?;
     let guide = guide(&settings.boot.listen, &token, &key)?;
@@ -94,20 +93,24 @@ pub fn prepare(args: &DemoArgs) -> Result<Demo, DemoError> {
     Ok(Demo { settings, guide })
 }
 
-/// The address itself, or one with another port where it is taken.
-fn free(address: SocketAddr) -> Result<SocketAddr, DemoError> {
-    let socket = TcpListener::bind(address)
-        .or_else(|_| TcpListener::bind((address.ip(), 0)))
-        .map_err(DemoError::Port)?;
-    socket.local_addr().map_err(DemoError::Port)
+/// The addresses themselves, or with another port where one is taken, if only by the one before.
+fn free([https, http, admin]: [SocketAddr; 3]) -> Result<[SocketAddr; 3], DemoError> {
+    let bind = |address: SocketAddr| {
+        TcpListener::bind(address)
+            .or_else(|_| TcpListener::bind((address.ip(), 0)))
+            .map_err(DemoError::Port)
+    };
+    // None is given back before all are found.
+    let held = [bind(https)?, bind(http)?, bind(admin)?];
+    let address = |socket: &TcpListener| socket.local_addr().map_err(DemoError::Port);
+    let [https, http, admin] = &held;
+    Ok([address(https)?, address(http)?, address(admin)?])
 }
 
 /// The defaults, whatever the environment says, with what a demo needs.
 fn settings(
     backend: SocketAddr,
-    https: SocketAddr,
-    http: SocketAddr,
-    admin: SocketAddr,
+    [https, http, admin]: [SocketAddr; 3],
 ) -> Result<Settings, DemoError> {
     let set = |key, value: String| Override::named("demo", key, value);
     let overrides = [

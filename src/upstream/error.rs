@@ -58,6 +58,9 @@ pub enum ForwardError {
     /// What came is not an HTTP response.
     #[error("the upstream's response is malformed")]
     Malformed(#[source] Cause),
+    /// The response's head is beyond its limits.
+    #[error("the upstream's response head has more than 256 fields, or more than 64 KiB")]
+    HeadTooLarge(#[source] hyper::Error),
     /// A transfer coding other than `chunked`, which cannot be passed on.
     #[error("the upstream's response has a transfer coding that is not chunked")]
     Coding,
@@ -101,6 +104,7 @@ impl ForwardError {
             | Self::Closed(_)
             | Self::Reset(_)
             | Self::Malformed(_)
+            | Self::HeadTooLarge(_)
             | Self::Coding
             | Self::UnexpectedUpgrade
             | Self::WrongAccept
@@ -128,7 +132,9 @@ impl ForwardError {
             Self::NoBeginning(_) | Self::Closed(_) => UpstreamErrorLabel::Closed,
             Self::Reset(_) => UpstreamErrorLabel::Reset,
             Self::ResponseTimeout(_) => UpstreamErrorLabel::ResponseTimeout,
-            Self::Malformed(_) | Self::Coding => UpstreamErrorLabel::Malformed,
+            Self::Malformed(_) | Self::HeadTooLarge(_) | Self::Coding => {
+                UpstreamErrorLabel::Malformed
+            }
             Self::UnexpectedUpgrade | Self::WrongAccept | Self::NotSwitched(_) => {
                 UpstreamErrorLabel::UnexpectedUpgrade
             }

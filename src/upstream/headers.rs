@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, FORWARDED, HOST, PROXY_AUTHENTICATE, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, FORWARDED, HOST, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
@@ -14,17 +14,6 @@ use crate::observe::request_id::RequestId;
 use crate::observe::trace::context::{TRACEPARENT, TRACESTATE};
 use crate::observe::trace::tracer::Onward;
 
-/// Fields of one connection only, RFC 9110 section 7.6.1. `Proxy-Authorization` passes: it is meant for whoever asked.
-static HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HeaderName::from_static("http2-settings"),
-];
 /// Never removed for being named in `Connection`: the request would become another one.
 static ESSENTIAL: [HeaderName; 2] = [HOST, CONTENT_LENGTH];
 
@@ -247,8 +236,19 @@ fn drop_fields(headers: &mut HeaderMap, goes: impl Fn(&HeaderName) -> bool) {
     }
 }
 
+/// Fields of one connection only, RFC 9110 section 7.6.1. `Proxy-Authorization` passes: it is meant for whoever asked.
 fn is_hop_by_hop(name: &HeaderName) -> bool {
-    HOP_BY_HOP.contains(name)
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
 }
 
 /// Makes a request's trailers fit to pass: what a head may not have, a trailer may not bring in after it.

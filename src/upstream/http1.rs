@@ -50,6 +50,8 @@ fn failure(
         ForwardError::Upload(breach)
     } else if tls::is_behind(&error) {
         ForwardError::Tls(error.into())
+    } else if error.is_parse_too_large() {
+        ForwardError::HeadTooLarge(error)
     } else if error.is_parse() {
         ForwardError::Malformed(error.into())
     } else {

@@ -61,8 +61,10 @@ pub const FAULTS: &[Fault] = &[
     ),
     (&["WxgateOverloaded"], connections_beyond_the_cap),
     (&["WxgateFloodCut"], a_flood),
-    (&["WxgateAcceptErrors"], no_descriptors),
-    (&["WxgateOpenFilesNearLimit"], few_descriptors),
+    (
+        &["WxgateAcceptErrors", "WxgateOpenFilesNearLimit"],
+        no_descriptors,
+    ),
     (&["WxgateReloadFailed"], a_fault_in_the_configuration),
     #[cfg(feature = "acme")]
     (
@@ -327,22 +329,18 @@ fn a_flood(scene: &Scene<'_>) {
 }
 
 fn no_descriptors(scene: &Scene<'_>) {
-    descriptors_taken(scene, 300, "WxgateAcceptErrors");
-}
-
-/// But for a few: without any left, nobody could count them.
-fn few_descriptors(scene: &Scene<'_>) {
-    descriptors_taken(scene, 195, "WxgateOpenFilesNearLimit");
-}
-
-fn descriptors_taken(scene: &Scene<'_>, count: usize, alert: &str) {
+    let alerts = ["WxgateAcceptErrors", "WxgateOpenFilesNearLimit"];
     let patient = "limits: {connections: 4096}\ntimeouts: {request_head: 10m}\n";
     let gate = with_256_files(&Recorder::answering(OK), patient, &[]);
     let instance = scene.watch(&gate);
-    let open: Vec<_> = (0..count).map(|_| tcp(gate.http)).collect();
-    scene.fires(alert, &instance, || {});
+    let open: Vec<_> = (0..300).map(|_| tcp(gate.http)).collect();
+    for alert in alerts {
+        scene.fires(alert, &instance, || {});
+    }
     drop(open);
-    scene.resolves(alert, &instance, || {});
+    for alert in alerts {
+        scene.resolves(alert, &instance, || {});
+    }
 }
 
 fn a_fault_in_the_configuration(scene: &Scene<'_>) {

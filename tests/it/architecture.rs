@@ -237,6 +237,7 @@ const FILES: &[&str] = &[
     "observe/metrics/family.rs",
     "observe/metrics/message.rs",
     "observe/metrics/mod.rs",
+    "observe/metrics/open_files.rs",
     "observe/metrics/process.rs",
     "observe/metrics/reload.rs",
     "observe/metrics/request.rs",

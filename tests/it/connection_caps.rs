@@ -418,6 +418,9 @@ fn without_a_descriptor_left_the_metrics_are_still_to_be_had() {
     for _ in 0..3 {
         assert!(gate.metric("wxgate_accept_errors_total") > 0.5);
         assert_eq!(client::get(gate.admin, "/livez").status(), 200);
+        // They cannot be counted without one, and are all that there may be.
+        assert!(gate.metric("process_open_fds") > 250.0);
+        assert_eq!(gate.metric("process_max_fds"), 256.0);
     }
     let files = std::fs::read_dir(format!("/proc/{}/fd", gate.pid())).unwrap();
     assert!(files.count() > 250);

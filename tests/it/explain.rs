@@ -184,6 +184,20 @@ fn a_logged_request_is_explained_by_the_configuration() {
 }
 
 #[test]
+fn a_configuration_without_endpoints_is_told_as_that() {
+    let site = Site::with("  []\n");
+    let request = format!("/shop?{}", plain("shopToken1"));
+    for (language, text) in [
+        ("zh", "配置里没有任何端点"),
+        ("en", "the configuration has no endpoints"),
+    ] {
+        let (code, told) = site.explain(language, &request);
+        assert_eq!(code, Some(1), "{told}");
+        assert!(told.contains(text), "{told}");
+    }
+}
+
+#[test]
 fn of_several_endpoints_at_a_path_the_one_is_meant_that_would_have_been_asked() {
     let endpoint = |name: &str, path: &str| {
         format!(

@@ -121,6 +121,25 @@ fn the_same_message_is_taken_so_often_by_all_workers_together() {
     assert_eq!(counted(&gate, "shop", "observed", "replayed"), 2.0);
 }
 
+/// A message that cannot be written as JSON goes nowhere: its repetitions are no replays, and have the reason of the first.
+#[test]
+fn what_cannot_be_delivered_is_not_remembered_as_taken() {
+    let backend = Inbox::replying("success");
+    let endpoints =
+        STAFF.yaml("messages: open, deliver: json, timestamp_window: 5m, replay: {times: 1}");
+    let gate = gate(&backend, &endpoints);
+    let posted = STAFF.sealed("<xml><a>text<b/></a></xml>");
+    for _ in 0..3 {
+        assert_eq!(posted.send(&gate).status(), 403);
+    }
+    assert_eq!(counted(&gate, "staff", "refused", "malformed_body"), 3.0);
+    assert_eq!(counted(&gate, "staff", "refused", "replayed"), 0.0);
+    let good = STAFF.sealed(MESSAGE);
+    assert_eq!(good.send(&gate).status(), 200);
+    assert_eq!(good.send(&gate).status(), 403);
+    assert_eq!(counted(&gate, "staff", "refused", "replayed"), 1.0);
+}
+
 /// Changes the configuration and waits until it is in force.
 fn reload(gate: &Gate, change: impl Fn(&str) -> String) {
     let path = gate.dir.path().join("config.yaml");

@@ -345,6 +345,13 @@ fn what_cannot_be_asked_is_a_usage_error_without_a_secret() {
     let missing = missing.to_str().unwrap();
     let secret_file = format!("file:{missing}");
     let config = configuration(dir.path());
+    let without = dir.path().join("without.yaml");
+    std::fs::write(
+        &without,
+        "upstream: {url: 'http://127.0.0.1:1'}\nlisten: {https: []}\n",
+    )
+    .unwrap();
+    let without = without.to_str().unwrap().to_owned();
     let base = ["--platform", "official_account"];
     for (arguments, text) in [
         (vec!["wx.test/wx"], "must begin with http"),
@@ -401,8 +408,14 @@ fn what_cannot_be_asked_is_a_usage_error_without_a_secret() {
         (vec!["http://a/", "--endpoint", "x"], "needs --config"),
         (
             vec!["http://a/", "--endpoint", "x", "--config", &config],
-            "there is no endpoint x; there are: shop",
+            "there is no endpoint \"x\"; there are: shop",
         ),
+        (
+            vec!["http://a/", "--endpoint", "x", "--config", &without],
+            "the configuration has no endpoints",
+        ),
+        (vec!["http://a/", "--timeout", "0s"], "1ms to 1h"),
+        (vec!["http://a/", "--timeout", "500000000000y"], "1ms to 1h"),
         (
             vec!["http://a/", "--endpoint", "shop", "--config", missing],
             "cannot read",
@@ -426,6 +439,37 @@ fn what_cannot_be_asked_is_a_usage_error_without_a_secret() {
             "{}",
             told.err
         );
+    }
+}
+
+/// What has no end would have all memory; there is a part of it only.
+#[test]
+fn no_more_is_read_of_a_file_than_may_be_in_it() {
+    let dir = TempDir::new().unwrap();
+    let marked = dir.path().join("token");
+    std::fs::write(&marked, format!("\u{feff}{TOKEN}")).unwrap();
+    let marked = format!("file:{}", marked.to_str().unwrap());
+    for (flag, file, text) in [
+        (
+            "--token",
+            "file:/dev/zero",
+            "the file has more than 4096 bytes",
+        ),
+        ("--token", marked.as_str(), "UTF-8 BOM"),
+        ("--ca", "/dev/zero", "the file has more than 1048576 bytes"),
+    ] {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "ulimit -v 2000000; exec \"$0\" \"$@\""])
+            .arg(env!("CARGO_BIN_EXE_wxgate"))
+            .args(["simulate", "http://127.0.0.1:1/", flag, file])
+            .args(["--platform", "official_account"]);
+        if flag == "--ca" {
+            command.args(["--token", TOKEN]);
+        }
+        let told = finish(command);
+        assert_eq!(told.code, Some(2), "{}{}", told.out, told.err);
+        assert!(told.err.contains(text), "{text} in {}", told.err);
     }
 }
 

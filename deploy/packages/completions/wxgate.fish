@@ -72,7 +72,7 @@ complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -s c -l config -
 complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l endpoint -d 'Which endpoint of the configuration' -r
 complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l ca -d 'Believe these authorities too, beside the system\'s' -r -F
 complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l connect -d 'Connect there, whatever the name in the URL says: a server that has no public name yet' -r
-complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l timeout -d 'Longest wait for each answer' -r
+complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l timeout -d 'Longest wait for each answer, 1ms to 1h' -r
 complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l lang -d 'Language of the report. Without it: that of `LC_ALL`, `LC_MESSAGES` or `LANG`' -r -f -a "zh\t''
 en\t''"
 complete -c wxgate -n "__fish_wxgate_using_subcommand simulate" -l no-message -d 'Send no messages (POST), which the server would take for real ones'

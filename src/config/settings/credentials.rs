@@ -1,8 +1,10 @@
 //! An endpoint's `tokens`, `encoding_aes_keys` and `receive_ids`, which must fit its platform and each other.
 
+use std::error::Error;
+
 use figment::value::Value;
 
-use crate::config::fault::{Faults, Wrong};
+use crate::config::fault::{Fault, Faults, Wrong};
 use crate::config::place::{Place, Section};
 use crate::config::repeats;
 use crate::config::secret::{self, SECRET, Secret};
@@ -65,8 +67,8 @@ fn read_tokens(endpoint: &Section<'_>, faults: &mut Faults) -> Option<Vec<Token>
         .map(|secret| {
             let (place, secret) = secret?;
             let token = Token::new(secret.into_exposed())
-                .map_err(|error| Wrong::found(format!("the token {error}")).telling(error));
-            faults.keep(token.map_err(|wrong| place.fault(wrong, COPY)))
+                .map_err(|error| unusable("the token", &place, error));
+            faults.keep(token)
         })
         .collect();
     tokens.into_iter().collect()
@@ -79,8 +81,7 @@ fn read_keys(endpoint: &Section<'_>, faults: &mut Faults) -> Option<Vec<AesKey>>
         .map(|secret| {
             let (place, secret) = secret?;
             let key = AesKey::from_encoding_aes_key(secret.expose())
-                .map_err(|error| Wrong::found(format!("the key {error}")).telling(error));
-            let key = key.map_err(|wrong| place.fault(wrong, COPY));
+                .map_err(|error| unusable("the key", &place, error));
             Some((place, faults.keep(key)?))
         })
         .collect();
@@ -91,6 +92,11 @@ fn read_keys(endpoint: &Section<'_>, faults: &mut Faults) -> Option<Vec<AesKey>>
         |first| format!("the same key as {first}"),
     );
     keys.into_iter().map(|key| Some(key?.1)).collect()
+}
+
+fn unusable<E: Error + Send + Sync + 'static>(what: &str, place: &Place<'_>, error: E) -> Fault {
+    let found = format!("{} {error}", secret::described(what, place));
+    place.fault(Wrong::found(found).telling(error), COPY)
 }
 
 /// A list of secrets, or a single one in its stead. Those that could not be read are `None`; the others are still

@@ -45,8 +45,11 @@ pub(super) fn read(acme: &Section<'_>, faults: &mut Faults) -> Option<Option<Ext
         let secret = secret::read(place)?;
         match decoded(&secret) {
             Some(key) if key.len() >= 16 => Ok(secret),
-            _ => Err(Wrong::found("the key is not base64url of 16 bytes or more")
-                .but("copy it once more from whoever gave it out")),
+            _ => Err(Wrong::found(format!(
+                "{} is not base64url of 16 bytes or more",
+                secret::described("the key", place)
+            ))
+            .but("copy it once more from whoever gave it out")),
         }
     });
     Some(Some(ExternalAccount {

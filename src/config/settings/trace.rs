@@ -180,9 +180,10 @@ fn read_header(name: &str, place: &Place<'_>) -> Result<(String, Secret), Wrong>
         .bytes()
         .all(|byte| (b' '..=b'~').contains(&byte))
     {
-        return Err(Wrong::found(
-            "the value has characters that are not visible ASCII",
-        ));
+        return Err(Wrong::found(format!(
+            "{} has characters that are not visible ASCII",
+            secret::described("the value", place)
+        )));
     }
     Ok((name, value))
 }

@@ -34,6 +34,8 @@ pub mod wire;
 /// Most bytes of a connection that wait to be written before no more are fetched, and a bound on a slow reader. With the
 /// last piece, which goes beyond it by up to a record, it is about what TLS takes at once: more would be a second write.
 const BUFFER: usize = 48 * 1024;
+/// So many fields hyper lists on the stack. Told of any limit, it writes a list of that length anew for each request.
+const HYPER_FIELDS: usize = 100;
 
 impl<H: Handler> Connections<H> {
     /// Serves HTTP/1.0 and HTTP/1.1.
@@ -92,9 +94,12 @@ impl<H: Handler> Connections<H> {
         builder
             // Both have been seen to by the wire: it knows a head's pause from its time, and refuses with a status.
             .header_read_timeout(None)
-            .max_headers(self.http1.limits.fields)
             // A head has to fit in as well.
             .max_buf_size(BUFFER.max(self.http1.limits.head));
+        // The wire has counted them too.
+        if self.http1.limits.fields > HYPER_FIELDS {
+            builder.max_headers(self.http1.limits.fields);
+        }
         builder
     }
 

@@ -12,7 +12,9 @@ use crate::gateway::answer::unix_seconds;
 use crate::gateway::pending::Pending;
 use crate::gateway::respond;
 use crate::observe::labels::Label;
-use crate::wechat::message::{Genuine, MessageQuery, Mode, Opened, check, check_encrypted_head};
+use crate::wechat::message::{
+    Fingerprint, Genuine, MessageQuery, Mode, Opened, check, check_encrypted_head,
+};
 use crate::wechat::{Clock, Rejection};
 
 impl Messages {
@@ -67,6 +69,10 @@ impl Messages {
             },
             None => None,
         };
+        // Last, so that only what goes on counts as taken.
+        if has_come_too_often(message, genuine.fingerprint) {
+            return reject(message, Rejection::Replayed, pending).map(|()| None);
+        }
         message.counted.messages.accepted();
         message.counted.metrics.used(token_slot, key_slot);
         pending.exchange.verdict("ok");
@@ -89,12 +95,14 @@ impl Messages {
         if has_unsigned(endpoint, genuine.opened.as_ref()) {
             return Err(Rejection::WrongMode);
         }
-        let memory = message.counted.memory.as_ref();
-        if memory.is_some_and(|memory| !memory.takes(genuine.fingerprint)) {
-            return Err(Rejection::Replayed);
-        }
         Ok(genuine)
     }
+}
+
+/// Counts it among those that the endpoint has taken.
+fn has_come_too_often(message: &Message<'_>, fingerprint: Fingerprint) -> bool {
+    let memory = message.counted.memory.as_ref();
+    memory.is_some_and(|memory| !memory.takes(fingerprint))
 }
 
 /// Whether a body that goes on as it came is read in UTF-8 also by whoever obeys its Content-Type: in another encoding it

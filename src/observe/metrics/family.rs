@@ -3,12 +3,12 @@
 use std::marker::PhantomData;
 
 use prometheus::core::Collector;
-use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+use super::open_files::Process;
 use crate::observe::labels::Label;
 
 /// Where new metrics are registered.
@@ -72,10 +72,7 @@ impl<'a> Families<'a> {
     }
 
     /// The metrics of the process, which cannot be cloned.
-    pub(super) fn register_process(
-        &self,
-        process: ProcessCollector,
-    ) -> Result<(), prometheus::Error> {
+    pub(super) fn register_process(&self, process: Process) -> Result<(), prometheus::Error> {
         self.registry.register(Box::new(process))
     }
 

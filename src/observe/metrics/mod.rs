@@ -8,6 +8,7 @@ mod acme;
 mod connection;
 mod family;
 mod message;
+mod open_files;
 mod process;
 mod reload;
 pub mod request;

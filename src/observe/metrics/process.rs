@@ -1,9 +1,9 @@
 //! The program itself.
 
-use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntCounter, IntGauge};
 
 use super::family::Families;
+use super::open_files::Process;
 
 /// Counted for the whole process; the standard `process_*` metrics are beside it.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct ProcessMetrics {
 
 impl ProcessMetrics {
     pub(super) fn new(families: &Families<'_>) -> Result<Self, prometheus::Error> {
-        families.register_process(ProcessCollector::for_self())?;
+        families.register_process(Process::new()?)?;
         let build = families.gauge_vec(
             "wxgate_build_info",
             "Always 1; the version is in the label.",

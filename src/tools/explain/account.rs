@@ -120,6 +120,10 @@ impl Account {
                 }
                 (format!("端点 {endpoint}：转发给后端"), why)
             }
+            Self::Stray(paths) if paths.is_empty() => (
+                "没有端点：转发给后端".to_owned(),
+                "配置里没有任何端点。".to_owned(),
+            ),
             Self::Stray(paths) => (
                 "没有端点：转发给后端".to_owned(),
                 format!("没有端点是这个路径和域名。已配置的有：{}", paths.join("、")),
@@ -160,6 +164,10 @@ impl Account {
                 }
                 (format!("endpoint {endpoint}: goes to the backend"), why)
             }
+            Self::Stray(paths) if paths.is_empty() => (
+                "no endpoint: goes to the backend".to_owned(),
+                "the configuration has no endpoints.".to_owned(),
+            ),
             Self::Stray(paths) => (
                 "no endpoint: goes to the backend".to_owned(),
                 format!("no endpoint has this path and host. There are: {}", paths.join(", ")),

@@ -3,6 +3,7 @@
 //! Name, dates and path are looked at apart: a certificate that has expired may have the wrong name too.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,10 +22,13 @@ use x509_cert::time::Time;
 use super::cause::{Cause, Finding};
 use super::causes::tls;
 use super::evidence;
+use crate::config::read_file;
 
 const DAY: i64 = 24 * 60 * 60;
 /// Fewer days than this are a warning.
 const SOON_DAYS: i64 = 14;
+/// As large as a file of authorities may be, in bytes: the system's whole bundle has a quarter.
+const LARGEST_FILE: usize = 1024 * 1024;
 /// Names of a certificate that are shown.
 const MOST_NAMES: usize = 100;
 
@@ -50,7 +54,7 @@ pub fn authorities(own: Option<&Path>) -> io::Result<RootCertStore> {
     store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = own {
         let certificates: Result<Vec<_>, _> =
-            CertificateDer::pem_slice_iter(&std::fs::read(path)?).collect();
+            CertificateDer::pem_slice_iter(&read_file(path, LARGEST_FILE)?).collect();
         let certificates = certificates.map_err(io::Error::other)?;
         if store.add_parsable_certificates(certificates).0 == 0 {
             return Err(io::Error::other("there is no certificate in it"));
@@ -110,10 +114,7 @@ fn facts(leaf: &X509, sent: usize, now: u64) -> Facts {
                 GeneralName::DnsName(name) => {
                     Some(evidence::of_certificate(name.as_str()).to_ascii_lowercase())
                 }
-                GeneralName::IpAddress(bytes) => match bytes.as_bytes() {
-                    [a, b, c, d] => Some(format!("{a}.{b}.{c}.{d}")),
-                    _ => None,
-                },
+                GeneralName::IpAddress(bytes) => address(bytes.as_bytes()),
                 _ => None,
             })
             .take(MOST_NAMES)
@@ -122,6 +123,13 @@ fn facts(leaf: &X509, sent: usize, now: u64) -> Facts {
         days_left: end.saturating_sub_unsigned(now).div_euclid(DAY),
         sent,
     }
+}
+
+/// As text; `None` if it is neither of version 4 nor of version 6.
+fn address(bytes: &[u8]) -> Option<String> {
+    let address = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    let address = address.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
+    address.ok().map(|address| address.to_string())
 }
 
 fn dates(leaf: &X509, facts: &Facts, now: u64) -> Vec<Finding> {
@@ -219,5 +227,18 @@ fn unverified(error: &Error, parsed: &[X509]) -> (&'static Cause, String) {
         (&tls::CERTIFICATE_CHAIN_INCOMPLETE, shown)
     } else {
         (&tls::CERTIFICATE_UNTRUSTED, shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_tells_its_names_and_its_addresses_of_either_kind() {
+        let names = ["wx.test", "192.0.2.7", "2001:db8::7", "::ffff:192.0.2.8"];
+        let made = rcgen::generate_simple_self_signed(names.map(str::to_owned)).unwrap();
+        let leaf = X509::from_der(made.cert.der()).unwrap();
+        assert_eq!(facts(&leaf, 1, 0).names, names);
     }
 }

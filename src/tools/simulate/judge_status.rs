@@ -87,13 +87,11 @@ fn redirect(location: &str, target: &Target) -> &'static Cause {
     let lower = location.to_lowercase();
     // A query may hold another URL.
     let place = lower.split(['?', '#']).next().unwrap_or_default();
-    let absolute = place.split_once("//");
-    let (host, path) = match absolute {
-        Some((_, rest)) => {
+    let (host, path) = match after_scheme(place) {
+        Some(rest) => {
             let end = rest.find('/').unwrap_or(rest.len());
             let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
-            let host = authority.split(':').next().unwrap_or_default();
-            (host, if path.is_empty() { "/" } else { path })
+            (host(authority), if path.is_empty() { "/" } else { path })
         }
         None => (target.host.as_str(), place),
     };
@@ -105,7 +103,7 @@ fn redirect(location: &str, target: &Target) -> &'static Cause {
         &status::ICP_BLOCK
     } else if is_login {
         &status::REDIRECT_LOGIN
-    } else if host != target.host {
+    } else if !is_host(host, target) {
         &status::REDIRECT_HOST
     } else if place.starts_with("https://") && !target.is_tls {
         &status::REDIRECT_HTTPS
@@ -114,6 +112,30 @@ fn redirect(location: &str, target: &Target) -> &'static Cause {
     } else {
         &status::REDIRECT
     }
+}
+
+/// Authority and path, where there is an authority.
+fn after_scheme(place: &str) -> Option<&str> {
+    place.strip_prefix("//").or_else(|| {
+        let (scheme, rest) = place.split_once("://")?;
+        (!scheme.contains('/')).then_some(rest)
+    })
+}
+
+/// Without user and port; an address without its brackets.
+fn host(authority: &str) -> &str {
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let (host, end) = match host.strip_prefix('[') {
+        Some(address) => (address, ']'),
+        None => (host, ':'),
+    };
+    host.split(end).next().unwrap_or_default()
+}
+
+/// An address may be written in several ways.
+fn is_host(host: &str, target: &Target) -> bool {
+    let address = host.parse().ok();
+    host == target.host || address.is_some_and(|address| target.address() == Some(address))
 }
 
 /// What is wrong with the form of an answer, whatever it says.
@@ -186,6 +208,23 @@ mod tests {
             ("http://a.cn/wx", "?x=https://b.cn/", "redirect"),
             ("http://a.cn/login", "/login/", "redirect_slash"),
             ("http://a.cn/wx", "http://x.cn/webblock.html", "icp_block"),
+            ("http://a.cn/wx", "/x//b.cn/wx", "redirect"),
+            ("http://a.cn/wx", "/x?y://b.cn/wx", "redirect"),
+            ("http://a.cn/wx", "/to/http://b.cn/wx", "redirect"),
+            ("http://a.cn/wx", "http://u:p@a.cn:80/wx/", "redirect_slash"),
+            ("http://[::1]/wx", "https://[::1]:8443/wx", "redirect_https"),
+            (
+                "http://[::1]:8080/wx",
+                "//[0:0::1]:8080/wx/",
+                "redirect_slash",
+            ),
+            (
+                "http://[2001:DB8::1]/wx",
+                "http://[2001:db8::1]",
+                "redirect",
+            ),
+            ("http://[::1]/wx", "http://[::2]/wx", "redirect_host"),
+            ("http://[::1]/wx", "http://a.cn/wx", "redirect_host"),
         ] {
             let target = Target::parse(url).unwrap();
             assert_eq!(

@@ -6,18 +6,15 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustls::RootCertStore;
-use zeroize::Zeroizing;
 
 use super::chain;
 use super::console::Console;
 use super::target::Target;
 use crate::cli::SimulateArgs;
-use crate::config::{Endpoint, Source};
+use crate::config::{Endpoint, Secret, Source};
 use crate::tools::language::Language;
 use crate::wechat::{AesKey, Platform, ReceiveIds, Scheme, Token};
 
-/// The longest file that holds a secret, in bytes.
-const LARGEST_SECRET: usize = 4096;
 /// Longest wait for an answer of our own: a little more than any console's.
 const OWN_WAIT: Duration = Duration::from_secs(6);
 
@@ -141,14 +138,13 @@ fn flags(args: &SimulateArgs) -> Result<Console, UsageError> {
         .token
         .as_deref()
         .ok_or_else(|| wrong("give --token env:NAME or --token file:PATH"))?;
-    let mut token = secret("--token", token)?;
-    let token = Token::new(std::mem::take(&mut *token))
+    let token = Token::new(secret("--token", token)?.into_exposed())
         .map_err(|error| wrong(format!("the token {error}")))?;
     let key = args
         .encoding_aes_key
         .as_deref()
         .map(|given| {
-            AesKey::from_encoding_aes_key(&secret("--encoding-aes-key", given)?)
+            AesKey::from_encoding_aes_key(secret("--encoding-aes-key", given)?.expose())
                 .map_err(|error| wrong(format!("the key {error}")))
         })
         .transpose()?;
@@ -170,32 +166,19 @@ fn flags(args: &SimulateArgs) -> Result<Console, UsageError> {
 }
 
 /// `env:NAME`, `file:PATH`, or the secret itself.
-fn secret(flag: &str, given: &str) -> Result<Zeroizing<String>, UsageError> {
+fn secret(flag: &str, given: &str) -> Result<Secret, UsageError> {
     if let Some(name) = given.strip_prefix("env:") {
-        return std::env::var(name).map(Zeroizing::new).map_err(|_| {
+        return std::env::var(name).map(Secret::new).map_err(|_| {
             wrong(format!(
                 "{flag}: the environment variable named there is not set"
             ))
         });
     }
     let Some(path) = given.strip_prefix("file:") else {
-        return Ok(Zeroizing::new(given.to_owned()));
+        return Ok(Secret::new(given.to_owned()));
     };
-    let read = std::fs::read_to_string(path).map(Zeroizing::new);
-    let mut text = read.map_err(|error| {
-        wrong(format!(
-            "{flag}: the file named there cannot be read: {error}"
-        ))
-    })?;
-    if text.len() > LARGEST_SECRET {
-        return Err(wrong(format!(
-            "{flag}: the file has more than {LARGEST_SECRET} bytes"
-        )));
-    }
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    let kept = line.strip_suffix('\r').unwrap_or(line).len();
-    text.truncate(kept);
-    Ok(text)
+    Secret::read_file(Path::new(path))
+        .map_err(|error| wrong(format!("{flag}: the file named there {error}")))
 }
 
 type Others = Vec<(String, Console)>;
@@ -211,11 +194,12 @@ fn configured(path: Option<&Path>, name: &str) -> Result<(Console, Others), Usag
 fn consoles(endpoints: &[Endpoint], name: &str) -> Result<(Console, Others), UsageError> {
     let names: Vec<&str> = endpoints.iter().map(|e| e.name.as_str()).collect();
     let found = endpoints.iter().find(|endpoint| endpoint.name == name);
-    let found = found.ok_or_else(|| {
-        wrong(format!(
-            "there is no endpoint {name}; there are: {}",
+    let found = found.ok_or_else(|| match *names {
+        [] => wrong("the configuration has no endpoints"),
+        _ => wrong(format!(
+            "there is no endpoint {name:?}; there are: {}",
             names.join(", ")
-        ))
+        )),
     })?;
     let own = console(found).ok_or_else(|| wrong(format!("endpoint {name} has no token")))?;
     let others = endpoints.iter().filter(|endpoint| endpoint.name != name);
