@@ -8,12 +8,15 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 from server import HERE
 
 
 # Seconds in which the connections of a paced load are opened.
 OPENING = 2.0
+# Seconds of each part of a paced load that has a p99 of its own.
+PART = 0.25
 
 
 @dataclass
@@ -103,11 +106,20 @@ class Load:
             rows = [line.split("\t") for line in log]
         # While all of them send.
         begin = min(int(row[0]) for row in rows) + OPENING * 1e6 * 1.5
-        took = sorted(int(row[2]) / 1000 for row in rows if 0 <= int(row[0]) - begin < seconds * 1e6)
+        sent = [((int(row[0]) - begin) / 1e6, int(row[2]) / 1000) for row in rows]
+        parts: dict[int, list[float]] = {}
+        for at, ms in sent:
+            if 0 <= at < seconds:
+                parts.setdefault(int(at / PART), []).append(ms)
+        took = sorted(ms for part in parts.values() for ms in part)
         outcome = _h2load(said)
         outcome.errors += sum(row[1] != "200" for row in rows)
         outcome.p50_ms, outcome.p99_ms = took[len(took) // 2], took[len(took) * 99 // 100]
-        outcome.more = {"p999_ms": took[len(took) * 999 // 1000], "rate": len(took) / seconds}
+        outcome.more = {
+            "p999_ms": took[len(took) * 999 // 1000],
+            "part_p99_ms": median(sorted(part)[len(part) * 99 // 100] for part in parts.values()),
+            "rate": len(took) / seconds,
+        }
         return outcome
 
     def h2load_each(self, port: int, paths: Sequence[str], connections: int, each: int, is_http1: bool) -> Outcome:

@@ -191,10 +191,12 @@ impl Exclusive {
         }
     }
 
-    /// Hands a request to the connection. The end of its body decides whether the connection can be used again.
+    /// Sends a request. The end of its body decides whether the connection can be used again.
     pub fn send(&mut self, request: Request<RequestBody>) -> impl Future<Output = Sent> + use<> {
         self.upload = request.body().upload();
-        self.connection.sender.try_send_request(request)
+        let sent = self.connection.sender.try_send_request(request);
+        self.connection.drive.advance();
+        sent
     }
 
     /// Fetches what there is of the response.
