@@ -191,12 +191,10 @@ impl Exclusive {
         }
     }
 
-    /// Sends a request. The end of its body decides whether the connection can be used again.
+    /// Hands a request to the connection. The end of its body decides whether the connection can be used again.
     pub fn send(&mut self, request: Request<RequestBody>) -> impl Future<Output = Sent> + use<> {
         self.upload = request.body().upload();
-        let sent = self.connection.sender.try_send_request(request);
-        self.connection.drive.advance();
-        sent
+        self.connection.sender.try_send_request(request)
     }
 
     /// Fetches what there is of the response.
