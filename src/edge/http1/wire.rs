@@ -30,8 +30,11 @@ use crate::observe::labels::RefusalLabel;
 const HARMLESS: &[u8] = b"GET / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
 /// Most bytes that are held while it is open whether they belong to a tunnel.
 const MOST_HELD: usize = 64 * 1024;
-/// How long a connection without a request keeps the library's buffers: a client that goes on at once finds them.
+/// How long a connection without a request keeps the library's buffers, for each request that it has had. A client that
+/// goes on finds them, and a busy connection is not woken ten times a second for nothing.
 const REST: Duration = Duration::from_millis(100);
+/// However many they were.
+const LONGEST_REST: Duration = Duration::from_secs(5);
 /// Room for a read while something is held.
 const READ_SIZE: usize = 4096;
 
@@ -109,6 +112,12 @@ impl<I> Wire<I> {
         }
     }
 
+    /// How long it keeps the library's buffers when it is idle.
+    fn rest(&self) -> Duration {
+        let heads = u32::try_from(self.stream.heads()).unwrap_or(u32::MAX);
+        REST.saturating_mul(heads).min(LONGEST_REST)
+    }
+
     /// Follows the stream through `bytes`, and says how many of them may be handed on.
     fn follow(&mut self, bytes: &[u8]) -> usize {
         let heads = self.stream.heads();
@@ -168,7 +177,7 @@ impl<I> Wire<I> {
                 return Poll::Pending;
             };
             let end = idle_since + self.rules.idle;
-            let rest = end.min(idle_since + REST);
+            let rest = end.min(idle_since + self.rest());
             if Instant::now() < rest {
                 ready!(self.deadline.poll(rest, context));
             }
@@ -325,7 +334,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
             let now = Instant::now();
             this.idle_since = Some(now);
             // Nothing else need happen until then.
-            let _ = this.deadline.poll(now + REST, context);
+            let _ = this.deadline.poll(now + this.rest(), context);
         }
         Poll::Ready(Ok(()))
     }
@@ -357,7 +366,7 @@ mod tests {
     use http_body_util::Empty;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    use super::{Limits, REST, Rules, Wire};
+    use super::{LONGEST_REST, Limits, REST, Rules, Wire};
     use crate::edge::http1::notes::{Answer, Notes};
 
     const IDLE: Duration = Duration::from_millis(20);
@@ -411,6 +420,19 @@ mod tests {
                 .1
                 .unwrap();
         });
+    }
+
+    #[test]
+    fn a_connection_with_many_requests_keeps_its_buffers_for_longer_up_to_a_bound() {
+        let mut wire = Wire::new(std::io::empty(), RULES, Arc::new(Notes::new()), None);
+        let mut rests = Vec::new();
+        for _ in 0..200 {
+            assert_eq!(wire.follow(REQUEST), REQUEST.len());
+            rests.push(wire.rest());
+        }
+        assert_eq!(rests[..3], [REST, REST * 2, REST * 3]);
+        assert!(rests.is_sorted());
+        assert_eq!(rests[199], LONGEST_REST);
     }
 
     #[test]
