@@ -104,7 +104,12 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for WriteClock<I> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        let io = Pin::new(&mut self.io);
+        let outcome = match slices {
+            // A list of one costs the kernel more.
+            [only] => io.poll_write(context, only),
+            several => io.poll_write_vectored(context, several),
+        };
         self.watch(outcome, context)
     }
 

@@ -12,6 +12,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 
 use super::error::ForwardError;
+use super::socket::Socket;
 
 /// How long an address is waited for before the next one is tried beside it; section 8 of the RFC.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -26,7 +27,7 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
 ///
 /// # Errors
 /// The name does not resolve, or why the last of its addresses failed.
-pub async fn connect(host: &str, port: u16) -> Result<TcpStream, ForwardError> {
+pub async fn connect(host: &str, port: u16) -> Result<Socket<TcpStream>, ForwardError> {
     let addresses = lookup_host((host, port))
         .await
         .map_err(ForwardError::Unresolvable)?;
@@ -35,7 +36,7 @@ pub async fn connect(host: &str, port: u16) -> Result<TcpStream, ForwardError> {
     // signs of life, still works.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
-    Ok(stream)
+    Ok(Socket(stream))
 }
 
 /// A connection that failed: not there, or not to be reached.

@@ -19,6 +19,7 @@ use super::files::{File, Files};
 use super::multiplexed::{self, Multiplexed};
 use super::queue::Queue;
 use super::request_body::RequestBody;
+use super::socket::Socket;
 use super::tls::{CurrentTls, Tls};
 use crate::config::{self, Target};
 use crate::observe::exchange::Observer;
@@ -239,6 +240,7 @@ where
     Ok((sender, drive, task))
 }
 
-async fn unix(path: &std::path::Path) -> Result<UnixStream, ForwardError> {
-    UnixStream::connect(path).await.map_err(address::by_kind)
+async fn unix(path: &std::path::Path) -> Result<Socket<UnixStream>, ForwardError> {
+    let connected = UnixStream::connect(path).await;
+    connected.map(Socket).map_err(address::by_kind)
 }

@@ -25,6 +25,7 @@ pub mod queue;
 pub mod request_body;
 pub mod response_body;
 mod side;
+pub mod socket;
 pub mod streams;
 pub mod tls;
 pub mod tunnel;

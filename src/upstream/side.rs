@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use super::socket::Socket;
 use crate::lifecycle::cut::Cut;
 use crate::observe::labels::AbortLabel;
 use crate::observe::tunnel::Tunnel;
@@ -120,9 +121,13 @@ impl<'a> Side<'a> {
         if let Some(cut) = self.cut {
             return cut.cut();
         }
-        if let Ok(parts) = self.io.into_inner().downcast::<TokioIo<TcpStream>>() {
+        if let Ok(parts) = self
+            .io
+            .into_inner()
+            .downcast::<TokioIo<Socket<TcpStream>>>()
+        {
             // A socket that cannot say so is closed all the same.
-            let _ = parts.io.inner().set_zero_linger();
+            let _ = parts.io.inner().0.set_zero_linger();
         }
     }
 

@@ -14,13 +14,14 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::error::ForwardError;
+use super::socket::Socket;
 use crate::config::{Protocol, UpstreamTls};
 
 /// What the library says is wrong.
 pub use rustls::Error;
 
 /// An encrypted connection.
-pub type Stream = TlsStream<TcpStream>;
+pub type Stream = TlsStream<Socket<TcpStream>>;
 
 /// What handshakes with the upstream begin with.
 #[derive(Clone)]
@@ -101,7 +102,7 @@ impl Tls {
 
     /// # Errors
     /// [`ForwardError::Tls`], with what failed as its cause, and [`ForwardError::NotHttp2`].
-    pub async fn handshake(&self, tcp: TcpStream) -> Result<Stream, ForwardError> {
+    pub async fn handshake(&self, tcp: Socket<TcpStream>) -> Result<Stream, ForwardError> {
         let connecting = self.connector.connect(self.server_name.clone(), tcp);
         let stream = connecting
             .await

@@ -353,6 +353,7 @@ const FILES: &[&str] = &[
     "upstream/request_body.rs",
     "upstream/response_body.rs",
     "upstream/side.rs",
+    "upstream/socket.rs",
     "upstream/tunnel.rs",
     "upstream/upload.rs",
     "upstream/websocket.rs",
