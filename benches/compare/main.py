@@ -22,6 +22,10 @@ import workloads
 from load import Load
 from peers import all_peers
 
+# What is left in the folder of results; other programs leave theirs beside it.
+TIMES = "results.json"
+INSTRUCTIONS = "instructions.json"
+
 
 def arguments() -> argparse.Namespace:
     names = [workload.name for workload in workloads.ALL]
@@ -90,7 +94,7 @@ def compare(given: argparse.Namespace, plan: rounds.Plan, results: dict[str, Any
     for workload, names in chosen(given):
         samples += rounds.measure(plan, workload, names)
         print(report.text(workload, samples), flush=True)
-        report.write(results, samples, given.out / "results.json")
+        report.write(results, samples, given.out / TIMES)
     plot.write(samples, given.out)
     return sum(sample.errors for sample in samples)
 
@@ -98,8 +102,9 @@ def compare(given: argparse.Namespace, plan: rounds.Plan, results: dict[str, Any
 def main() -> int:
     given = arguments()
     if given.markdown:
-        for path in sorted(given.out.glob("*.json"), reverse=True):
-            print(report.markdown(json.loads(path.read_text())))
+        for path in (given.out / name for name in (TIMES, INSTRUCTIONS)):
+            if path.exists():
+                print(report.markdown(json.loads(path.read_text())))
         return 0
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -111,7 +116,7 @@ def main() -> int:
         if given.instructions:
             wanted = given.peers.split(",") if given.peers else ["nginx", "haproxy", "wxgate"]
             results["instructions"] = instructions.count_all(ready, wanted)
-            report.write(results, [], given.out / "instructions.json")
+            report.write(results, [], given.out / INSTRUCTIONS)
             print(report.markdown(results))
             return 0
         errors = compare(given, ready, results)
