@@ -1,6 +1,7 @@
 //! One exchange over HTTP/1.1: the request and the wait for the response head.
 
 use std::pin::pin;
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 use http::Request;
@@ -25,13 +26,19 @@ pub async fn attempt(
 ) -> Attempt<Slot> {
     let began = Instant::now();
     let upload = request.body().upload();
-    let sending = pin!(connection.send(*request));
-    match answered_in(began, limit, sending, upload.as_deref()).await {
-        Some(Ok(response)) => Attempt::Answered(Box::new(Answer {
-            response: response.map(Payload::Http1),
-            lease: Lease::Exclusive(connection),
-            waited: began.elapsed(),
-        })),
+    let mut sending = pin!(connection.send(*request));
+    let look = |context: &mut Context<'_>| {
+        connection.poll(context, |context| sending.as_mut().poll(context))
+    };
+    match answered_in(began, limit, upload.as_deref(), look).await {
+        Some(Ok(response)) => {
+            connection.answered(response.status());
+            Attempt::Answered(Box::new(Answer {
+                response: response.map(Payload::Http1),
+                lease: Lease::Exclusive(connection),
+                waited: began.elapsed(),
+            }))
+        }
         Some(Err(failed)) => failure(failed, upload.as_deref(), connection.end()),
         None => Attempt::Failed(ForwardError::ResponseTimeout(limit), connection.end()),
     }

@@ -1,6 +1,7 @@
 //! One exchange over HTTP/2: the request as RFC 9113 has it, its body, and the wait for the response head.
 
 use std::pin::pin;
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 use http::header::{CONNECTION, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
@@ -70,7 +71,9 @@ pub async fn attempt(
         upload: pump,
         place,
     };
-    match answered_in(began, limit, pin!(response), upload.as_deref()).await {
+    let mut response = pin!(response);
+    let look = |context: &mut Context<'_>| response.as_mut().poll(context);
+    match answered_in(began, limit, upload.as_deref(), look).await {
         Some(Ok(response)) => Attempt::Answered(Box::new(Answer {
             response: response.map(Payload::http2),
             lease: Lease::Stream(stream),

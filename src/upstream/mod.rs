@@ -22,6 +22,7 @@ pub mod pause;
 pub mod payload;
 pub mod pool;
 pub mod queue;
+pub mod relay;
 pub mod request_body;
 pub mod response_body;
 mod side;

@@ -7,9 +7,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
@@ -194,17 +195,41 @@ impl Exclusive {
     /// Hands a request to the connection. The end of its body decides whether the connection can be used again.
     pub fn send(&mut self, request: Request<RequestBody>) -> impl Future<Output = Sent> + use<> {
         self.upload = request.body().upload();
+        if self.upload.is_none() {
+            self.connection.drive.hold();
+        }
         self.connection.sender.try_send_request(request)
     }
 
-    /// Fetches what there is of the response.
-    pub fn advance(&self) {
-        self.connection.drive.advance();
+    /// Looks for what the connection brings, and moves it on if the exchange holds it.
+    pub fn poll<T>(
+        &self,
+        context: &mut Context<'_>,
+        look: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.connection.drive.poll(context, look)
+    }
+
+    /// There is a response head: whatever else comes, comes to whoever takes the body. What a 101 grants comes by the
+    /// connection's end, and an upload that goes on does so while nobody takes any.
+    pub fn answered(&self, status: StatusCode) {
+        let drive = &self.connection.drive;
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            drive.release();
+        } else if self.has_sent() {
+            drive.hold();
+        }
+    }
+
+    fn has_sent(&self) -> bool {
+        let upload = self.upload.as_ref();
+        upload.is_none_or(|upload| upload.has_finished())
     }
 
     /// The response has ended: the connection is kept if the request has too.
     pub fn give_back(self) {
-        if self.upload.is_none_or(|upload| upload.has_finished()) {
+        if self.has_sent() {
+            self.connection.drive.release();
             self.slot.pool.keep(self.connection);
         }
     }

@@ -43,17 +43,17 @@ impl ResponseBody {
         })
     }
 
-    /// Looks twice: there may be more than has been handed on.
     fn poll_payload(
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.payload).poll_frame(context);
+        let payload = &mut self.payload;
         match &self.lease {
-            Some(Lease::Exclusive(connection)) if polled.is_pending() => connection.advance(),
-            _ => return polled,
+            Some(Lease::Exclusive(connection)) => connection.poll(context, |context| {
+                Pin::new(&mut *payload).poll_frame(context)
+            }),
+            _ => Pin::new(payload).poll_frame(context),
         }
-        Pin::new(&mut self.payload).poll_frame(context)
     }
 
     /// Waits for one turn: whoever hears of an error throws away what it was given before and has not sent.

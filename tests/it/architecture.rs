@@ -350,6 +350,7 @@ const FILES: &[&str] = &[
     "upstream/pause.rs",
     "upstream/pool.rs",
     "upstream/queue.rs",
+    "upstream/relay.rs",
     "upstream/request_body.rs",
     "upstream/response_body.rs",
     "upstream/side.rs",
