@@ -2,8 +2,8 @@
 //!
 //! An exchange that waits for its response, or takes the next piece of it, moves the connection itself: its bytes wake the
 //! exchange and not a task that would wake the exchange, and several pieces are taken in one turn and leave in one write.
-//! A connection that no exchange holds has a task, which sees that it ends; so has one with an upload under way, which
-//! goes on while the client takes no response.
+//! Whatever happens while no exchange waits is the task's: that an idle connection ends, and that an upload goes on while
+//! the client takes no response.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -46,7 +46,7 @@ impl Drive {
         let sign = Arc::new(Sign::of(&relay));
         let (own, on, by) = (Rc::clone(&connection), Arc::clone(&relay), waker.clone());
         let task = tokio::task::spawn_local(poll_fn(move |context| {
-            on.task_is(context.waker());
+            on.task_turns(context.waker());
             advance(&own, &by)
         }));
         let drive = Self {
@@ -59,9 +59,15 @@ impl Drive {
         (drive, EndOnDrop(task.abort_handle()))
     }
 
-    /// From now on whoever [polls](Self::poll) the connection moves it, and is woken for it.
+    /// From now on whoever [polls](Self::poll) the connection moves it, and is woken for it while it waits.
     pub fn hold(&self) {
         self.relay.hold();
+    }
+
+    /// The same for whoever gives the connection something to do and polls it at once.
+    pub fn begin(&self) {
+        self.relay.hold();
+        self.relay.begin();
     }
 
     /// From now on it is the task that moves the connection.
@@ -69,8 +75,8 @@ impl Drive {
         self.relay.release();
     }
 
-    /// Looks for what the connection brings, and moves it as far as it gets without waiting if that is not there yet. What
-    /// the connection does later wakes whoever looked last.
+    /// Looks for what the connection brings, and moves it as far as it gets without waiting if that is not there yet. While
+    /// nobody waits, the task moves it.
     pub fn poll<T>(
         &self,
         context: &mut Context<'_>,
@@ -81,9 +87,7 @@ impl Drive {
         }
         self.relay.begin();
         let found = self.poll_held(&mut look);
-        if found.is_pending() {
-            self.relay.listen(context.waker());
-        }
+        self.relay.end(found.is_pending().then(|| context.waker()));
         found
     }
 
@@ -267,15 +271,28 @@ mod tests {
     }
 
     #[test]
-    fn a_wake_before_the_last_piece_is_taken_is_not_lost() {
+    fn what_wakes_while_the_holder_waits_for_nothing_is_its_task_s() {
         run(async |script, drive, _task| {
             drive.hold();
-            // As when the upstream hangs up behind its response.
+            script.brings.set(true);
+            script.take(&drive).await;
+            yield_now().await;
+            assert_eq!(script.turns_of_task.get(), 1, "nothing was left");
+            // As when the upstream takes the end of an upload, or hangs up, and the client takes no response.
+            script.wake();
+            yield_now().await;
+            assert_eq!(script.turns_of_task.get(), 2);
+        });
+    }
+
+    #[test]
+    fn a_wake_before_the_last_piece_is_taken_is_not_lost() {
+        run(async |script, drive, _task| {
+            drive.begin();
             script.has_brought.set(true);
             script.wake();
             script.take(&drive).await;
             assert_eq!(script.turns_of_holder.get(), 0);
-            drive.release();
             yield_now().await;
             assert_eq!(script.turns_of_task.get(), 2);
         });

@@ -103,7 +103,7 @@ impl Pool {
 
     /// The connection that was used last, if one is alive.
     ///
-    /// One that is not ready yet has a task that did not run since the response ended: it is left for later, unless
+    /// One that is not ready yet has not moved since its response ended: it is left for later, unless
     /// there is no room for another.
     pub async fn kept(&self) -> Option<Box<Connection>> {
         if let Some(ready) = self.newest(|connection| connection.sender.is_ready()) {
@@ -196,7 +196,7 @@ impl Exclusive {
     pub fn send(&mut self, request: Request<RequestBody>) -> impl Future<Output = Sent> + use<> {
         self.upload = request.body().upload();
         if self.upload.is_none() {
-            self.connection.drive.hold();
+            self.connection.drive.begin();
         }
         self.connection.sender.try_send_request(request)
     }
@@ -211,7 +211,7 @@ impl Exclusive {
     }
 
     /// There is a response head: whatever else comes, comes to whoever takes the body. What a 101 grants comes by the
-    /// connection's end, and an upload that goes on does so while nobody takes any.
+    /// connection's end, and an upload that goes on is the task's.
     pub fn answered(&self, status: StatusCode) {
         let drive = &self.connection.drive;
         if status == StatusCode::SWITCHING_PROTOCOLS {

@@ -1,4 +1,4 @@
-//! Whom a connection wakes: the task that it has, or the exchange that holds it.
+//! Whom a connection wakes: the exchange that holds it and waits for something, or else the task that it has.
 //!
 //! While the holder has its turn nobody is woken: it looks at everything anyway, and would only get another turn for it.
 
@@ -15,41 +15,55 @@ pub struct Relay {
     /// None before its first turn, which it has anyway.
     task: OnceLock<Waker>,
     is_held: AtomicBool,
-    /// None during its turn.
+    has_turn: AtomicBool,
+    /// None if it waits for nothing.
     holder: AtomicWaker,
     /// True if there was a wake that nobody has looked after yet.
     has_woken: AtomicBool,
 }
 
 impl Relay {
-    /// The task has had a turn.
-    pub fn task_is(&self, waker: &Waker) {
+    /// The task has its turn, and looks after what has woken until now.
+    pub fn task_turns(&self, waker: &Waker) {
         self.task.get_or_init(|| waker.clone());
+        self.forget();
     }
 
-    /// True if an exchange is woken and not the task.
+    /// True if an exchange holds the connection.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.is_held.load(SeqCst)
     }
 
-    /// An exchange is woken from now on, once it [listens](Self::listen).
+    /// An exchange holds the connection from now on.
     pub fn hold(&self) {
         self.is_held.store(true, SeqCst);
     }
 
-    /// The task is woken from now on, and at once if there is something that the holder has left.
+    /// No exchange does. The task has a turn at once if the holder has left something.
     pub fn release(&self) {
         self.is_held.store(false, SeqCst);
         self.holder.take();
-        if self.has_woken.load(SeqCst) {
+        if self.has_woken() {
             self.wake_task();
         }
     }
 
     /// The holder has its turn.
     pub fn begin(&self) {
+        self.has_turn.store(true, SeqCst);
         self.holder.take();
+    }
+
+    /// Its turn is over, and it waits for something if it gives a waker. What it has left is done at once.
+    pub fn end(&self, holder: Option<&Waker>) {
+        if let Some(holder) = holder {
+            self.holder.register(holder);
+        }
+        self.has_turn.store(false, SeqCst);
+        if self.has_woken() {
+            self.wake_either();
+        }
     }
 
     /// What has woken until now is looked after next.
@@ -63,18 +77,17 @@ impl Relay {
         self.has_woken.load(SeqCst)
     }
 
-    /// The holder's turn ends; it has another one if it has left something.
-    pub fn listen(&self, waker: &Waker) {
-        self.holder.register(waker);
-        if self.has_woken() {
-            self.holder.wake();
-        }
-    }
-
     /// Gives the task a turn.
     pub fn wake_task(&self) {
         if let Some(task) = self.task.get() {
             task.wake_by_ref();
+        }
+    }
+
+    fn wake_either(&self) {
+        match self.holder.take() {
+            Some(holder) => holder.wake(),
+            None => self.wake_task(),
         }
     }
 }
@@ -85,12 +98,12 @@ impl Wake for Relay {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Before it is read who holds it: whoever lets go reads this behind it.
+        // First of all: whoever ends a turn, or lets go, looks at it behind that.
         self.has_woken.store(true, SeqCst);
-        if self.is_held() {
-            self.holder.wake();
-        } else {
+        if !self.is_held() {
             self.wake_task();
+        } else if !self.has_turn.load(SeqCst) {
+            self.wake_either();
         }
     }
 }
