@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use tokio::task::unconstrained;
 use tokio::time::sleep_until;
 
 use super::upload::Upload;
@@ -28,7 +29,8 @@ pub fn answered_in<T>(
                 return Poll::Ready(Some(output));
             }
             loop {
-                ready!(timer.as_mut().poll(context));
+                // Whoever looked may have used up what a turn may do: a flood of interim responses puts no limit off.
+                ready!(pin!(unconstrained(timer.as_mut())).poll(context));
                 let deadline = (waits_since() + limit).into();
                 if timer.deadline() >= deadline {
                     return Poll::Ready(None);
@@ -37,5 +39,40 @@ pub fn answered_in<T>(
             }
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+    use std::time::{Duration, Instant};
+
+    use tokio::task::coop::poll_proceed;
+
+    use super::answered_in;
+
+    const LIMIT: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn a_look_that_uses_up_each_turn_puts_the_limit_off_no_further() {
+        let flood = answered_in(Instant::now(), LIMIT, None, |context| {
+            while let Poll::Ready(progress) = poll_proceed(context) {
+                progress.made_progress();
+            }
+            Poll::<()>::Pending
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let begin = Instant::now();
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep(LIMIT * 250) => panic!("no end of the wait"),
+                answer = flood => assert!(answer.is_none()),
+            }
+        });
+        assert!(begin.elapsed() >= LIMIT);
     }
 }
