@@ -433,8 +433,11 @@ fn plain_http_on_the_https_listener_is_told_what_to_do_and_counted() {
 #[test]
 fn tls_on_the_http_listener_is_refused_at_once_and_counted() {
     let gate = Gate::start(UPSTREAM);
+    // Chance may put an empty line into it: the end of a head, and another fault.
+    let has_end = |hello: &[u8]| hello.windows(2).any(|two| two == b"\n\n" || two == b"\n\r");
+    let hello = std::iter::repeat_with(hello).find(|hello| !has_end(hello));
     let mut stream = tcp(gate.http);
-    stream.write_all(&hello()).unwrap();
+    stream.write_all(&hello.unwrap()).unwrap();
     let began = Instant::now();
     let answer = read_to_close(&mut stream);
     assert!(began.elapsed().as_secs() < 5, "closed at once");
