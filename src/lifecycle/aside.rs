@@ -1,5 +1,5 @@
-//! A wait beside work that is polled again and again, such as one for the drain beside a connection: it is polled only
-//! when it was woken itself.
+//! A wait beside work that is polled again and again, such as one for the drain beside a connection, or for input while
+//! none is expected: it is polled only when it was woken itself.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -10,24 +10,55 @@ use std::task::{Context, Poll, Wake, Waker};
 /// Resolves as `wait` does.
 pub async fn aside<F: Future>(wait: F) -> F::Output {
     let mut wait = pin!(wait);
-    let bell = Arc::new(Bell::new());
-    let ringer = Waker::from(Arc::clone(&bell));
-    let mut listener = Waker::noop().clone();
-    poll_fn(|context| {
-        if !listener.will_wake(context.waker()) {
-            listener.clone_from(context.waker());
-            bell.is_heard_by(&listener);
+    let mut aside = Aside::default();
+    poll_fn(|context| aside.poll(context, |context| wait.as_mut().poll(context))).await
+}
+
+/// What is looked for aside.
+#[derive(Debug)]
+pub struct Aside {
+    bell: Arc<Bell>,
+    ringer: Waker,
+    listener: Waker,
+}
+
+impl Default for Aside {
+    fn default() -> Self {
+        let bell = Arc::new(Bell::new());
+        Self {
+            ringer: Waker::from(Arc::clone(&bell)),
+            listener: Waker::noop().clone(),
+            bell,
         }
-        if bell.has_rung() {
-            wait.as_mut().poll(&mut Context::from_waker(&ringer))
-        } else {
-            Poll::Pending
+    }
+}
+
+impl Aside {
+    /// Looks the first time, after something was found, and when the last look's waker was woken. Whoever asks last is
+    /// woken with it.
+    pub fn poll<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        look: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        if !self.listener.will_wake(context.waker()) {
+            self.listener.clone_from(context.waker());
+            self.bell.is_heard_by(&self.listener);
         }
-    })
-    .await
+        if !self.bell.has_rung() {
+            return Poll::Pending;
+        }
+        let found = look(&mut Context::from_waker(&self.ringer));
+        if found.is_ready() {
+            // There may be more.
+            self.bell.ring();
+        }
+        found
+    }
 }
 
 /// What wakes the wait.
+#[derive(Debug)]
 struct Bell {
     has_rung: AtomicBool,
     listener: Mutex<Waker>,
@@ -48,6 +79,11 @@ impl Bell {
         listener.clone_from(waker);
     }
 
+    /// For the next look, without waking anybody.
+    fn ring(&self) {
+        self.has_rung.store(true, Ordering::Release);
+    }
+
     /// True once for each time that it has rung.
     fn has_rung(&self) -> bool {
         self.has_rung.load(Ordering::Relaxed) && self.has_rung.swap(false, Ordering::Acquire)
@@ -60,7 +96,7 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.has_rung.store(true, Ordering::Release);
+        self.ring();
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
         listener.wake_by_ref();
     }

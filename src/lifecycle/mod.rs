@@ -5,6 +5,7 @@
 pub mod acme;
 pub mod aside;
 pub mod cut;
+pub mod deadline;
 pub mod drain;
 pub mod obtained;
 pub mod pulse;

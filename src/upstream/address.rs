@@ -36,7 +36,7 @@ pub async fn connect(host: &str, port: u16) -> Result<Socket<TcpStream>, Forward
     // signs of life, still works.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
-    Ok(Socket(stream))
+    Ok(Socket::new(stream))
 }
 
 /// A connection that failed: not there, or not to be reached.

@@ -22,6 +22,7 @@ use super::request_body::RequestBody;
 use super::socket::Socket;
 use super::tls::{CurrentTls, Tls};
 use crate::config::{self, Target};
+use crate::lifecycle::deadline::Deadline;
 use crate::observe::exchange::Observer;
 
 /// Largest read and write buffer towards the upstream.
@@ -47,6 +48,8 @@ pub struct Connection {
     pub sender: SendRequest<RequestBody>,
     /// For who would rather not wait for the task.
     pub drive: Drive,
+    /// Of the wait for a response, one after the other.
+    pub deadline: Deadline,
     /// Held for its drop alone, and dropped before the life: the task has the descriptor that the life counts.
     _task: EndOnDrop,
     life: Life,
@@ -163,6 +166,7 @@ impl Connector {
         Ok(Box::new(Connection {
             sender,
             drive,
+            deadline: Deadline::default(),
             _task: task,
             life: self.life(file, tls),
         }))
@@ -242,5 +246,5 @@ where
 
 async fn unix(path: &std::path::Path) -> Result<Socket<UnixStream>, ForwardError> {
     let connected = UnixStream::connect(path).await;
-    connected.map(Socket).map_err(address::by_kind)
+    connected.map(Socket::new).map_err(address::by_kind)
 }

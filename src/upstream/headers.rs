@@ -216,9 +216,10 @@ fn drop_nominated(headers: &mut HeaderMap) {
     let Ok(Entry::Occupied(connection)) = headers.try_entry(CONNECTION) else {
         return;
     };
-    let nominated: Vec<HeaderName> = nominated(connection.iter())
-        // By far the most frequent one, and hop-by-hop without being named.
-        .filter(|name| !name.eq_ignore_ascii_case(b"keep-alive"))
+    // By far the most frequent one, and hop-by-hop without being named.
+    let is_keep_alive = |value: &&HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"keep-alive");
+    let fields = connection.iter().filter(|value| !is_keep_alive(value));
+    let nominated: Vec<HeaderName> = nominated(fields)
         .filter_map(|name| HeaderName::from_bytes(name).ok())
         .filter(|name| !ESSENTIAL.contains(name) && *name != TRAILER)
         .collect();

@@ -27,10 +27,10 @@ pub async fn attempt(
     let began = Instant::now();
     let upload = request.body().upload();
     let mut sending = pin!(connection.send(*request));
-    let look = |context: &mut Context<'_>| {
-        connection.poll(context, |context| sending.as_mut().poll(context))
-    };
-    match answered_in(began, limit, upload.as_deref(), look).await {
+    let (drive, deadline) = connection.waiting();
+    let look =
+        |context: &mut Context<'_>| drive.poll(context, |context| sending.as_mut().poll(context));
+    match answered_in(began, limit, upload.as_deref(), deadline, look).await {
         Some(Ok(response)) => {
             connection.answered(response.status());
             Attempt::Answered(Box::new(Answer {

@@ -21,6 +21,7 @@ use super::request_body::RequestBody;
 use super::tls;
 use super::upload::Upload;
 use super::upload_pump::UploadPump;
+use crate::lifecycle::deadline::Deadline;
 use crate::observe::trace::context::TRACEPARENT;
 
 /// An exchange's place on its connection, and the task that sends the request's body.
@@ -73,7 +74,8 @@ pub async fn attempt(
     };
     let mut response = pin!(response);
     let look = |context: &mut Context<'_>| response.as_mut().poll(context);
-    match answered_in(began, limit, upload.as_deref(), look).await {
+    let mut deadline = Deadline::default();
+    match answered_in(began, limit, upload.as_deref(), &mut deadline, look).await {
         Some(Ok(response)) => Attempt::Answered(Box::new(Answer {
             response: response.map(Payload::http2),
             lease: Lease::Stream(stream),

@@ -15,12 +15,14 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
 use super::connect::Connection;
+use super::drive::Drive;
 use super::error::ForwardError;
 use super::files::Files;
 use super::queue::Queue;
 use super::request_body::RequestBody;
 use super::upload::Upload;
 use crate::config;
+use crate::lifecycle::deadline::Deadline;
 use crate::observe::exchange::Observer;
 
 /// How often connections that have been idle too long are looked for.
@@ -199,6 +201,12 @@ impl Exclusive {
             self.connection.drive.begin();
         }
         self.connection.sender.try_send_request(request)
+    }
+
+    /// For the wait for a response: what the connection brings it by, and its end.
+    pub fn waiting(&mut self) -> (&Drive, &mut Deadline) {
+        let connection = &mut *self.connection;
+        (&connection.drive, &mut connection.deadline)
     }
 
     /// Looks for what the connection brings, and moves it on if the exchange holds it.

@@ -127,7 +127,7 @@ impl<'a> Side<'a> {
             .downcast::<TokioIo<Socket<TcpStream>>>()
         {
             // A socket that cannot say so is closed all the same.
-            let _ = parts.io.inner().0.set_zero_linger();
+            let _ = parts.io.inner().get_ref().set_zero_linger();
         }
     }
 

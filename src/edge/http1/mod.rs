@@ -24,7 +24,6 @@ use crate::gateway::client::Client;
 use crate::observe::labels::{CutLabel, RefusalLabel};
 
 pub mod chunks;
-pub mod deadline;
 pub mod head;
 pub mod linger;
 pub mod notes;

@@ -18,12 +18,13 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::deadline::Deadline;
 use super::head::{self, Limits};
 use super::linger::Linger;
 use super::notes::Notes;
 use super::stream::{Place, Stream};
 use crate::config::Live;
+use crate::lifecycle::aside::Aside;
+use crate::lifecycle::deadline::Deadline;
 use crate::observe::labels::RefusalLabel;
 
 /// Stands in for a head that is refused.
@@ -70,6 +71,8 @@ impl Rules {
 #[derive(Debug)]
 pub struct Wire<I> {
     io: I,
+    /// Looked for only when there may be some: the library asks for it in each of its turns.
+    input: Aside,
     rules: Rules,
     notes: Arc<Notes>,
     stream: Stream,
@@ -99,6 +102,7 @@ impl<I> Wire<I> {
     ) -> Self {
         Self {
             io,
+            input: Aside::default(),
             rules,
             notes,
             stream: Stream::new(rules.limits),
@@ -209,6 +213,16 @@ impl<I: AsyncRead + Unpin> Wire<I> {
         .await;
     }
 
+    fn poll_input(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let io = Pin::new(&mut self.io);
+        self.input
+            .poll(context, |context| io.poll_read(context, buffer))
+    }
+
     /// Reads into the library's buffer and takes back what it must not see yet.
     fn poll_read_through(
         &mut self,
@@ -216,7 +230,7 @@ impl<I: AsyncRead + Unpin> Wire<I> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
+        ready!(self.poll_input(context, buffer))?;
         let new = buffer.filled().get(before..).unwrap_or_default();
         if new.is_empty() {
             return Poll::Ready(Ok(()));
@@ -233,7 +247,7 @@ impl<I: AsyncRead + Unpin> Wire<I> {
     fn poll_hold(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut bytes = [0; READ_SIZE];
         let mut buffer = ReadBuf::new(&mut bytes);
-        ready!(Pin::new(&mut self.io).poll_read(context, &mut buffer))?;
+        ready!(self.poll_input(context, &mut buffer))?;
         self.held.extend_from_slice(buffer.filled());
         Poll::Ready(Ok(!buffer.filled().is_empty()))
     }
