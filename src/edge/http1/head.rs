@@ -7,7 +7,7 @@
 use std::num::NonZeroU64;
 
 use http::Uri;
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use crate::observe::labels::RefusalLabel;
 
@@ -142,14 +142,10 @@ struct Lines<'a>(&'a [u8]);
 
 impl<'a> Lines<'a> {
     fn next(&mut self) -> Result<&'a [u8], RefusalLabel> {
-        let end = memchr(b'\n', self.0).ok_or(RefusalLabel::LineEnd)?;
+        let end = memchr2(b'\r', b'\n', self.0).ok_or(RefusalLabel::LineEnd)?;
         let (line, rest) = self.0.split_at_checked(end).ok_or(RefusalLabel::LineEnd)?;
-        self.0 = rest.get(1..).unwrap_or_default();
-        let line = line.strip_suffix(b"\r").ok_or(RefusalLabel::LineEnd)?;
-        match memchr(b'\r', line) {
-            None => Ok(line),
-            Some(_) => Err(RefusalLabel::LineEnd),
-        }
+        self.0 = rest.strip_prefix(b"\r\n").ok_or(RefusalLabel::LineEnd)?;
+        Ok(line)
     }
 }
 
