@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::handshake::Encrypted;
-use super::http1::wire::Rules;
+use super::http1::rules::Rules;
 use super::http2::options::Http2Options;
 use super::{Handler, acme, client_certificate};
 use crate::gateway::client::Client;

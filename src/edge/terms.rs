@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::acme;
 use super::handshake::Handshakes;
-use super::http1::wire::Rules;
+use super::http1::rules::Rules;
 use super::http2::options::Http2Options;
 use super::tickets::Tickets;
 use super::tls;

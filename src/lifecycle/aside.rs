@@ -1,5 +1,5 @@
-//! A wait beside work that is polled again and again, such as one for the drain beside a connection, or for input while
-//! none is expected: it is polled only when it was woken itself.
+//! A wait beside work that is polled again and again, such as one for the drain beside a connection, or for input that a
+//! library asks for in each of its turns: it is polled only when it was woken itself.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -14,7 +14,7 @@ pub async fn aside<F: Future>(wait: F) -> F::Output {
     poll_fn(|context| aside.poll(context, |context| wait.as_mut().poll(context))).await
 }
 
-/// What is looked for aside.
+/// What is looked for aside. Nothing else may look for it, and take its wake away.
 #[derive(Debug)]
 pub struct Aside {
     bell: Arc<Bell>,
@@ -45,7 +45,7 @@ impl Aside {
             self.listener.clone_from(context.waker());
             self.bell.is_heard_by(&self.listener);
         }
-        if !self.bell.has_rung() {
+        if !self.bell.take_ring() {
             return Poll::Pending;
         }
         let found = look(&mut Context::from_waker(&self.ringer));
@@ -73,7 +73,7 @@ impl Bell {
         }
     }
 
-    /// Whoever rings between this and the last look at [`Bell::has_rung`] is seen by the next.
+    /// Whoever rings between this and the last [`Bell::take_ring`] is seen by the next.
     fn is_heard_by(&self, waker: &Waker) {
         let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
         listener.clone_from(waker);
@@ -85,7 +85,7 @@ impl Bell {
     }
 
     /// True once for each time that it has rung.
-    fn has_rung(&self) -> bool {
+    fn take_ring(&self) -> bool {
         self.has_rung.load(Ordering::Relaxed) && self.has_rung.swap(false, Ordering::Acquire)
     }
 }

@@ -4,18 +4,17 @@
 //! is one timer at most, made in the first pause; it is not moved with every piece, but looked at when it is over.
 
 use std::cell::{Cell, RefCell};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::time::Sleep;
+use crate::lifecycle::deadline::Deadline;
 
 /// The clock of one body.
 #[derive(Debug)]
 pub struct Pause {
     longest: Duration,
     since: Cell<Option<Instant>>,
-    timer: RefCell<Option<Pin<Box<Sleep>>>>,
+    deadline: RefCell<Deadline>,
 }
 
 impl Pause {
@@ -25,7 +24,7 @@ impl Pause {
         Self {
             longest,
             since: Cell::new(None),
-            timer: RefCell::new(None),
+            deadline: RefCell::default(),
         }
     }
 
@@ -48,19 +47,9 @@ impl Pause {
 
     /// Something is wanted, and is not there: ready once that has lasted too long.
     pub fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
-        let now = Instant::now();
-        let since = self.since.get().unwrap_or(now);
+        let since = self.since.get().unwrap_or_else(Instant::now);
         self.since.set(Some(since));
-        let deadline = since + self.longest;
-        let mut timer = self.timer.borrow_mut();
-        let timer =
-            timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
-        ready!(timer.as_mut().poll(context));
-        if deadline > now {
-            // It was set in an earlier pause.
-            timer.as_mut().reset(deadline.into());
-            ready!(timer.as_mut().poll(context));
-        }
-        Poll::Ready(())
+        let end = (since + self.longest).into();
+        self.deadline.borrow_mut().poll(end, context)
     }
 }

@@ -203,7 +203,7 @@ impl Exclusive {
         self.connection.sender.try_send_request(request)
     }
 
-    /// For the wait for a response: what the connection brings it by, and its end.
+    /// For the wait for a response: what brings it, and the timer of that wait.
     pub fn waiting(&mut self) -> (&Drive, &mut Deadline) {
         let connection = &mut *self.connection;
         (&connection.drive, &mut connection.deadline)

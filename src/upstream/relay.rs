@@ -1,6 +1,7 @@
 //! Whom a connection wakes: the exchange that holds it and waits for something, or else the task that it has.
 //!
-//! While the holder has its turn nobody is woken: it looks at everything anyway, and would only get another turn for it.
+//! While the holder has its turn nobody is woken: it looks at whatever has changed anyway, and would only get another
+//! turn for it.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;

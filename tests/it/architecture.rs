@@ -145,6 +145,7 @@ const FILES: &[&str] = &[
     "edge/http1/linger.rs",
     "edge/http1/mod.rs",
     "edge/http1/notes.rs",
+    "edge/http1/rules.rs",
     "edge/http1/stream.rs",
     "edge/http1/wire.rs",
     "edge/http2/budget.rs",

@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use wxgate::edge::Handler;
 use wxgate::edge::connection::Connections;
 use wxgate::edge::http1::head::Limits;
-use wxgate::edge::http1::wire::Rules;
+use wxgate::edge::http1::rules::Rules;
 use wxgate::edge::http2::options::Http2Options;
 use wxgate::edge::write_clock::WriteClock;
 use wxgate::gateway::client::Client;

@@ -27,6 +27,7 @@ pub mod chunks;
 pub mod head;
 pub mod linger;
 pub mod notes;
+pub mod rules;
 pub mod stream;
 pub mod wire;
 

@@ -18,11 +18,11 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::head::{self, Limits};
+use super::head;
 use super::linger::Linger;
 use super::notes::Notes;
+use super::rules::Rules;
 use super::stream::{Place, Stream};
-use crate::config::Live;
 use crate::lifecycle::aside::Aside;
 use crate::lifecycle::deadline::Deadline;
 use crate::observe::labels::RefusalLabel;
@@ -38,34 +38,6 @@ const REST: Duration = Duration::from_millis(100);
 const LONGEST_REST: Duration = Duration::from_secs(5);
 /// Room for a read while something is held.
 const READ_SIZE: usize = 4096;
-
-/// What a client may do.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules {
-    /// Sizes.
-    pub limits: Limits,
-    /// For a whole head, from its first byte; for the first one from the beginning of the connection.
-    pub head: Duration,
-    /// Between the end of a response and the first byte of the next head.
-    pub idle: Duration,
-}
-
-impl Rules {
-    /// As configured.
-    #[must_use]
-    pub fn of(live: &Live) -> Self {
-        let (limits, timeouts) = (&live.limits, &live.timeouts);
-        Self {
-            limits: Limits {
-                target: limits.request_target,
-                head: limits.request_head,
-                fields: limits.request_fields,
-            },
-            head: timeouts.request_head,
-            idle: timeouts.idle,
-        }
-    }
-}
 
 /// A connection that is read strictly.
 #[derive(Debug)]
@@ -357,6 +329,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
     /// answer with it.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        // A tunnel may end before anybody has read from it.
+        if matches!(this.stream.place(), Place::Undecided)
+            && let Poll::Ready(is_tunnel) = this.notes.poll_is_tunnel(context)
+        {
+            this.stream.decide(is_tunnel);
+        }
         let is_tunnel = matches!(this.stream.place(), Place::Tunnel);
         let is_at_rest = matches!(this.stream.place(), Place::Head) && this.held.is_empty();
         // Requests behind the last one that is answered are as unwanted as bytes behind a refused one.
@@ -380,7 +358,8 @@ mod tests {
     use http_body_util::Empty;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    use super::{LONGEST_REST, Limits, REST, Rules, Wire};
+    use super::{LONGEST_REST, REST, Rules, Wire};
+    use crate::edge::http1::head::Limits;
     use crate::edge::http1::notes::{Answer, Notes};
 
     const IDLE: Duration = Duration::from_millis(20);
@@ -394,6 +373,7 @@ mod tests {
         idle: IDLE,
     };
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
 
     fn run(test: impl Future<Output = ()>) {
         tokio::runtime::Builder::new_current_thread()
@@ -433,6 +413,34 @@ mod tests {
                 .unwrap()
                 .1
                 .unwrap();
+        });
+    }
+
+    #[test]
+    fn a_tunnel_that_nobody_has_read_from_yet_is_shut_down_at_once_and_read_to_its_end() {
+        run(async {
+            let (mut client, io) = tokio::io::duplex(100);
+            let notes = Arc::new(Notes::new());
+            let mut wire = Wire::new(io, RULES, Arc::clone(&notes), None);
+            client.write_all(UPGRADE).await.unwrap();
+            let mut bytes = [0; 100];
+            assert_eq!(wire.read(&mut bytes).await.unwrap(), UPGRADE.len());
+            poll_fn(|context| {
+                assert!(pin!(wire.read(&mut bytes)).poll(context).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            notes.decide(0, true);
+            poll_fn(|context| {
+                assert!(pin!(wire.shutdown()).poll(context).is_ready());
+                Poll::Ready(())
+            })
+            .await;
+            client.write_all(b"ab").await.unwrap();
+            drop(client);
+            let mut rest = Vec::new();
+            let read = tokio::time::timeout(IDLE * 500, wire.read_to_end(&mut rest));
+            assert_eq!(read.await.unwrap().unwrap(), 2);
         });
     }
 

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use wxgate::edge::Handler;
 use wxgate::edge::connection::Connections;
 use wxgate::edge::http1::head::Limits;
-use wxgate::edge::http1::wire::Rules;
+use wxgate::edge::http1::rules::Rules;
 use wxgate::edge::http2::options::Http2Options;
 use wxgate::gateway::client::Client;
 use wxgate::lifecycle::drain::Drain;
