@@ -27,6 +27,8 @@ use crate::observe::exchange::Observer;
 
 /// How often connections that have been idle too long are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
+/// How long after one the next is ended: many at once, as there are after a burst, would hold up every request.
+const APART: Duration = Duration::from_millis(2);
 
 /// Longest wait for a connection whose response has ended to take the next request. As a rule it takes one turn of its
 /// task; an upstream that has answered without reading the whole request may never let it.
@@ -155,22 +157,31 @@ impl Pool {
         });
     }
 
-    fn drop_old(&self) {
+    /// Ends what has been idle for too long, one connection at a time: true if it was one. What nobody can use, or has no
+    /// room, goes at once.
+    fn drop_old(&self) -> bool {
         let now = Instant::now();
         let are_scarce = self.files.are_scarce();
-        self.idle.borrow_mut().retain(|idle| {
-            !are_scarce && !idle.connection.sender.is_closed() && !self.is_old(idle, now)
-        });
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|idle| !are_scarce && !idle.connection.sender.is_closed());
+        let old = idle.iter().position(|idle| self.is_old(idle, now));
+        old.and_then(|old| idle.remove(old)).is_some()
     }
 }
 
 async fn sweep(pool: Weak<Pool>) {
     loop {
         tokio::time::sleep(SWEEP).await;
-        let Some(pool) = pool.upgrade() else {
-            return;
-        };
-        pool.drop_old();
+        loop {
+            let Some(pool) = pool.upgrade() else {
+                return;
+            };
+            if !pool.drop_old() {
+                break;
+            }
+            drop(pool);
+            tokio::time::sleep(APART).await;
+        }
     }
 }
 

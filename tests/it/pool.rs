@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::client::{read_answer, tls};
@@ -187,6 +187,43 @@ fn a_connection_is_closed_when_its_idle_time_is_over() {
     assert!(idle >= Duration::from_secs(1), "closed after {idle:?}");
     assert_eq!(statuses(&gate, GET, 1), [200]);
     assert_eq!(connections.load(Ordering::SeqCst), 2);
+}
+
+/// A burst leaves many, and each end costs what holds up requests.
+#[test]
+fn connections_that_have_been_idle_for_too_long_end_one_after_the_other() {
+    const BURST: usize = 50;
+    let (sender, ends) = mpsc::channel();
+    let sender = Mutex::new(sender);
+    let (begun, all_begun) = (Mutex::new(0), Condvar::new());
+    let (upstream, connections) = counting(move |mut connection, _| {
+        connection.read_head();
+        let mut begun = begun.lock().unwrap();
+        *begun += 1;
+        all_begun.notify_all();
+        let wait = all_begun.wait_timeout_while(begun, SOON, |begun| *begun < BURST);
+        drop(wait.unwrap());
+        connection.send(OK);
+        let end = connection.stream.read(&mut [0]);
+        let _ = sender.lock().unwrap().send((end.ok(), Instant::now()));
+    });
+    let gate = gate_before(&upstream, ", idle_timeout: 1s");
+    std::thread::scope(|scope| {
+        for _ in 0..BURST {
+            scope.spawn(|| assert_eq!(statuses(&gate, GET, 1), [200]));
+        }
+    });
+    assert_eq!(connections.load(Ordering::SeqCst), BURST);
+    let ended = (0..BURST).map(|_| ends.recv_timeout(SOON).unwrap());
+    let (ends, moments): (Vec<_>, Vec<_>) = ended.unzip();
+    assert_eq!(ends, [Some(0); BURST]);
+    let took = moments
+        .iter()
+        .max()
+        .unwrap()
+        .duration_since(*moments.iter().min().unwrap());
+    // Two milliseconds between any two.
+    assert!(took >= Duration::from_millis(50), "all within {took:?}");
 }
 
 #[test]
