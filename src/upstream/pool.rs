@@ -170,18 +170,13 @@ impl Pool {
 }
 
 async fn sweep(pool: Weak<Pool>) {
+    let mut pause = SWEEP;
     loop {
-        tokio::time::sleep(SWEEP).await;
-        loop {
-            let Some(pool) = pool.upgrade() else {
-                return;
-            };
-            if !pool.drop_old() {
-                break;
-            }
-            drop(pool);
-            tokio::time::sleep(APART).await;
-        }
+        tokio::time::sleep(pause).await;
+        let Some(pool) = pool.upgrade() else {
+            return;
+        };
+        pause = if pool.drop_old() { APART } else { SWEEP };
     }
 }
 

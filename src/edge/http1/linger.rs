@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use crate::lifecycle::aside::Aside;
+
 /// How long a client is listened to.
 const TIME: Duration = Duration::from_secs(1);
 /// How many bytes of it.
@@ -22,10 +24,12 @@ pub struct Linger {
 }
 
 impl Linger {
-    /// Ready when the client has ended too, or has had its time. After an error there is nothing to wait for.
+    /// Ready when the client has ended too, or has had its time. After an error there is nothing to wait for. Input from
+    /// `io` is looked for by `input`, as ever.
     pub fn poll<I: AsyncRead + AsyncWrite>(
         &mut self,
         mut io: Pin<&mut I>,
+        input: &mut Aside,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         if self.timer.is_none() {
@@ -35,7 +39,8 @@ impl Linger {
         let mut bytes = [0; READ_SIZE];
         while self.read < MOST && timer.as_mut().poll(context).is_pending() {
             let mut buffer = ReadBuf::new(&mut bytes);
-            let read = ready!(io.as_mut().poll_read(context, &mut buffer));
+            let look = |context: &mut Context<'_>| io.as_mut().poll_read(context, &mut buffer);
+            let read = ready!(input.poll(context, look));
             let length = buffer.filled().len();
             if read.is_err() || length == 0 {
                 break;

@@ -341,7 +341,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         if is_tunnel || (is_at_rest && this.idle_since.is_some()) {
             return Pin::new(&mut this.io).poll_shutdown(context);
         }
-        this.linger.poll(Pin::new(&mut this.io), context)
+        this.linger
+            .poll(Pin::new(&mut this.io), &mut this.input, context)
     }
 }
 
